@@ -1,0 +1,1 @@
+"""The program: web, work, store, command line and simulator."""

@@ -1,0 +1,112 @@
+"""Alerts: raised once, cleared once for each subject. Their words, and the events that tell of them. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from receiver.routing import Router
+from receiver.store.protocol import AlertCleared, AlertRaised
+from schemas.event import Event, EventType, Source, Trust, at
+from schemas.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What an alert says: the text, and what to do next; both are formatted with the subject's facts."""
+
+    text: str
+    next_step: str
+
+
+WORDS: Mapping[str, Word] = {
+    "job.overdue": Word(
+        "{job} at {account} has no result after {age}",
+        "It is looked for until it is given up; look yourself with: clipbell refresh {job}",
+    ),
+    "job.unknown": Word(
+        "Whether {account} has the order {job} is not known: {reason}",
+        "Look at the vendor, then settle it with: clipbell job {job} --resolve sent VENDOR_JOB_ID (or: not-sent)",
+    ),
+    "job.abandoned": Word(
+        "{job} at {account} was given up after {age} without a result",
+        "Ask the vendor about {vendor_job_id}; a late callback or clipbell refresh {job} still settles it",
+    ),
+    "delivery.dead": Word(
+        "{event} for {handler} was given up: {reason}",
+        "Mend the cause, then deliver it with: clipbell retry {delivery}",
+    ),
+    "account.stopped": Word(
+        "{account} refuses our calls: {reason}",
+        "Check the key and the balance at the vendor; calls are tried again by themselves",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Makes alerts. `router` says who is told."""
+
+    router: Router
+
+    def raised(
+        self,
+        code: str,
+        subject: str,
+        now: int,
+        facts: Mapping[str, Any],
+        *,
+        job: Job | None = None,
+        but: str | None = None,
+        silent: bool = False,
+    ) -> AlertRaised:
+        """An alert to raise; told to everybody who wants alerts, except the handler `but`, or nobody if `silent`."""
+        word = WORDS[code]
+        text, step = word.text.format(**facts), word.next_step.format(**facts)
+        event = self._event(EventType.RAISED, code, subject, now, job, text, step)
+        told = self.router.told(event, but=but)
+        return AlertRaised(
+            id=self.router.mint("alr_"),
+            at=now,
+            code=code,
+            subject=subject,
+            job_id=job.id if job else None,
+            text=text,
+            next_step=step,
+            told=type(told)(event) if silent else told,
+        )
+
+    def cleared(self, code: str, subject: str, now: int, text: str, *, job: Job | None = None) -> AlertCleared:
+        """An alert to clear, told to the same people."""
+        event = self._event(EventType.CLEARED, code, subject, now, job, text, "Nothing to do")
+        return AlertCleared(at=now, code=code, subject=subject, told=self.router.told(event))
+
+    def _event(
+        self, kind: EventType, code: str, subject: str, now: int, job: Job | None, text: str, step: str
+    ) -> Event:
+        return Event(
+            id=self.router.mint("evt_"),
+            type=kind,
+            vendor=job.vendor if job else None,
+            account=job.account if job else None,
+            job_id=job.id if job else None,
+            vendor_job_id=job.vendor_job_id if job else None,
+            occurred_at=at(now),
+            received_at=at(now),
+            source=Source.CLIPBELL,
+            trust=Trust.OWN,
+            prompt=job.prompt if job else None,
+            model=job.model if job else None,
+            tags=job.tags if job else (),
+            metadata=job.metadata if job else {},
+            batch=job.batch if job else None,
+            detail={"code": code, "subject": subject, "text": text, "next_step": step},
+        )
+
+
+def span(microseconds: int) -> str:
+    """A length of time for a sentence: `45 s`, `31 min`, `2 h`, `3 d`."""
+    seconds = microseconds // 1_000_000
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,391 @@
+"""Store: what the durable memory promises, and the rows that go in and out.
+
+Every writing method returns after its commit, and may be repeated with the same ids without a second effect. All
+writes of one moment share one commit, with a savepoint each. A store that cannot commit raises `StoreUnavailable`.
+Times are microseconds since 1970 UTC. Ids are given by the caller.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from schemas.event import Event, Money
+from schemas.job import Job
+
+# --- rows ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Bytes that others sent us about a job, as they came. `kind`: submit, status, callback, history, person."""
+
+    id: str
+    at: int
+    job_id: str | None
+    account: str
+    kind: str
+    body: bytes
+    sha256: str
+    #: The HTTP status of an answer; None for what was sent to us.
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: What we made of it: accepted, duplicate, contradiction, mismatch, unknown_word, unreadable.
+    verdict: str = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """An event to be told to one target of one handler. `deadline`: when it is too late (the URL's end)."""
+
+    id: str
+    handler: str
+    target: str
+    deadline: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event, and whom it is for."""
+
+    event: Event
+    deliveries: tuple[NewDelivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A ledger line: charge, refund (negative) or unknown (no amount). At most one for (job, evidence, kind)."""
+
+    id: str
+    at: int
+    job_id: str
+    vendor: str
+    account: str
+    kind: str
+    amount: Money | None
+    #: vendor_figure or price_list.
+    basis: str
+    evidence_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """An alert to raise, unless it stands for this (code, subject) already; then `told` is dropped with it."""
+
+    id: str
+    at: int
+    code: str
+    subject: str
+    job_id: str | None
+    text: str
+    next_step: str
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCleared:
+    """An alert to clear, if it stands; else `told` is dropped with it."""
+
+    at: int
+    code: str
+    subject: str
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a decision wants done, in one commit."""
+
+    #: For the evidence that was brought along.
+    verdict: str = "accepted"
+    #: The job as it shall be; None: as it is.
+    job: Job | None = None
+    told: tuple[Told, ...] = ()
+    lines: tuple[Line, ...] = ()
+    raised: tuple[AlertRaised, ...] = ()
+    cleared: tuple[AlertCleared, ...] = ()
+    #: The job shall not exist (it provably never reached the vendor); what was kept of it stays.
+    forget: bool = False
+    #: Whatever the decider wants to give back to its caller.
+    note: Any = None
+
+
+#: From the locked row (None: no such job) to what shall change. Pure; may run again if its group has to be redone.
+Decide = Callable[[Job | None], Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done: the job as it now is, and the change."""
+
+    job: Job | None
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The job of an order: a new one, or the first one under the same idempotency key."""
+
+    job: Job
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a delivery. `outcome`: done, later, gave_up, crashed."""
+
+    at: int
+    outcome: str
+    reason: str | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one target of one handler. `state`: pending, running, done, dead, parked."""
+
+    id: str
+    event_id: str
+    job_id: str | None
+    handler: str
+    target: str
+    state: str
+    created_at: int
+    next_at: int | None
+    deadline: int | None = None
+    #: Moves with every claim; what a late worker brings under an older one is not taken.
+    fence: int = 0
+    #: Claims since the last recorded attempt: a worker that dies each time never gets to record one.
+    claims: int = 0
+    #: How often it was replayed with --again; part of the idempotency key.
+    replays: int = 0
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The idempotency key that its handler is given."""
+        return f"{self.id}-{self.replays}" if self.replays else self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery in a worker's hands, with its event. `elapsed`: seconds from acceptance to verdict."""
+
+    delivery: Delivery
+    event: Event
+    elapsed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A file that was saved."""
+
+    id: str
+    job_id: str
+    number: int
+    handler: str
+    path: str
+    bytes: int
+    sha256: str
+    mime_type: str
+    poster: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How an attempt ended: the delivery's new state, the attempt, and what follows from it, in one commit.
+
+    `attempt` None: the worker stops before it tried; nothing is recorded and `claims` goes back to 0.
+    """
+
+    state: str
+    attempt: Attempt | None
+    next_at: int | None = None
+    told: tuple[Told, ...] = ()
+    clips: tuple[Clip, ...] = ()
+    raised: tuple[AlertRaised, ...] = ()
+    cleared: tuple[AlertCleared, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows of a list: equal to every filter, newest first, below the id `before`."""
+
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    limit: int = 50
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many calls within any window of so many microseconds. `kind` None: calls of every kind count."""
+
+    count: int
+    window: int
+    kind: str | None = None
+
+
+# --- the promise -------------------------------------------------------------------------------------------
+
+
+class Store(Protocol):
+    """The durable memory. Safe to call from any event loop of the process."""
+
+    # --- jobs ---
+
+    async def place(self, job: Job, order: bytes, *, admit: Callable[["Totals"], None] | None = None) -> Placed:
+        """Keep a new job and the bytes of its order (under `job.order_sha256`).
+
+        A job with the same `idempotency_key` is answered instead, untouched. `admit` is called in the transaction
+        with what is spent and reserved, and may raise a `RequestRefused`, which is passed on with nothing kept.
+        """
+        ...
+
+    async def apply(self, job_id: str, decide: Decide, evidence: Evidence | None = None) -> Applied:
+        """Lock the job, decide, write everything the change asks for with the evidence, and commit.
+
+        The evidence is kept whatever is decided, and under the change's verdict; it is kept also for a job that
+        does not exist. If `evidence.id` is there already nothing is done again. Many calls for one job in one group
+        see each other's effects in order. An exception of `decide` is passed on and undoes this member only.
+        """
+        ...
+
+    async def claim_jobs(self, now: int, until: int, limit: int) -> list[Job]:
+        """Take the jobs that are due (`next_at` <= now), earliest first: `next_at` becomes `until`, the fence moves.
+
+        No two claimers get the same job before `until`.
+        """
+        ...
+
+    async def extend_jobs(self, fences: Mapping[str, int], until: int) -> None:
+        """Hold jobs longer, each only while its fence is still ours."""
+        ...
+
+    async def job(self, job_id: str) -> Job | None:
+        """Read one job."""
+        ...
+
+    async def job_by_vendor_id(self, account: str, vendor_job_id: str) -> Job | None:
+        """Read the job that has this id at its vendor."""
+        ...
+
+    async def jobs(self, query: Query) -> list[Job]:
+        """List jobs. Filters: state, vendor, account, origin, batch, tag, vendor_job_id, model, settled_by."""
+        ...
+
+    async def event_ids(self, job_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """The events of each of these jobs, oldest first."""
+        ...
+
+    async def body(self, sha256: str) -> bytes | None:
+        """Read kept bytes: an order's or an evidence's."""
+        ...
+
+    # --- what was sent, what was told ---
+
+    async def evidence(self, query: Query) -> list[Mapping[str, Any]]:
+        """List evidence in the contract's shape. Filters: id, job_id, account, kind, verdict."""
+        ...
+
+    async def events(self, query: Query) -> list[Event]:
+        """List events. Filters: id, type, job_id, vendor, account, batch."""
+        ...
+
+    async def ledger(self, query: Query) -> list[Line]:
+        """List money lines. Filters: job_id, vendor, account, kind."""
+        ...
+
+    async def ledger_sums(self, by: str) -> list[Mapping[str, Any]]:
+        """Sum lines and open estimates by vendor, account, day (UTC), model or tag.
+
+        Rows `{"key", "unit", "charged", "refunded", "total", "open_estimate", "unknown_lines", "jobs"}` with amounts
+        as Decimals, one for each key and unit, ordered by key. Exact: sums are of integers. `open_estimate` is of
+        jobs queued, submitting, running or unknown, less what is booked for them already.
+        """
+        ...
+
+    async def alerts(self, query: Query) -> list[Mapping[str, Any]]:
+        """List alerts `{"id", "code", "subject", "job_id", "text", "next_step", "raised_at", "cleared_at"}` (times as
+        microseconds). Filters: code, subject, job_id, standing (True: only what is raised now)."""
+        ...
+
+    async def clips(self, query: Query) -> list[Clip]:
+        """List saved files. Filters: job_id, handler."""
+        ...
+
+    async def alert(self, change: AlertRaised | AlertCleared) -> bool:
+        """Raise or clear one alert; False where it stood, or did not stand, already."""
+        ...
+
+    # --- deliveries ---
+
+    async def claim_deliveries(self, handler: str, now: int, until: int, limit: int) -> list[Claimed]:
+        """Take due deliveries of one handler (pending and `next_at` <= now, or running past their lease).
+
+        Those with a deadline come first, nearest first; then by `next_at`. State becomes running, `next_at` `until`,
+        `fence` and `claims` go up by one. No two claimers get the same one before `until`.
+        """
+        ...
+
+    async def extend_deliveries(self, fences: Mapping[str, int], until: int) -> None:
+        """Hold deliveries longer, each only while its fence is still ours."""
+        ...
+
+    async def finish_delivery(self, delivery_id: str, fence: int, finish: Finish) -> bool:
+        """Record how an attempt ended, if the fence is still ours; False (and nothing written) where it is not."""
+        ...
+
+    async def deliveries(self, query: Query) -> list[Delivery]:
+        """List deliveries with their attempts. Filters: id, state, handler, target, event_id, job_id."""
+        ...
+
+    async def retry_deliveries(self, ids: Sequence[str], now: int) -> list[str]:
+        """Make dead and waiting deliveries due now, with a fresh schedule; answer the ids that were."""
+        ...
+
+    async def replay(self, event_id: str, deliveries: Sequence[NewDelivery], now: int, *, again: bool) -> list[str]:
+        """Deliver an event again to these targets: missing ones are made, dead ones made due, and with `again` done
+        ones too (their `replays` goes up); answer the ids that will run."""
+        ...
+
+    async def adopt_handlers(self, names: Sequence[str], now: int) -> Mapping[str, int]:
+        """Park what waits for a handler that is not among these, unpark what waits for one that is; answer how many
+        are parked, by handler."""
+        ...
+
+    async def release_leases(self, now: int) -> None:
+        """At the start of the only process: whatever a dead one held is due now (SQLite; nothing on PostgreSQL)."""
+        ...
+
+    # --- limits ---
+
+    async def take_turn(self, account: str, kind: str, rates: Sequence[Rate], now: int) -> int:
+        """Count one call of an account if every rate allows it and answer 0; else answer when to ask again."""
+        ...
+
+    # --- care ---
+
+    async def counts(self) -> Mapping[str, int]:
+        """Rows that matter for health: jobs and deliveries by state (`jobs.running`, `deliveries.dead`), alerts."""
+        ...
+
+    async def check(self) -> None:
+        """Commit something small. Raises: StoreUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued, checkpoint, let go of the file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is spent and reserved, for a budget: (account, unit) -> micros, of the UTC day and month of `at`.
+
+    Ledger sums of the period by the time of the job's order, plus the estimates of what is open beyond its lines.
+    `unpriced`: open jobs without an estimate.
+    """
+
+    day: Mapping[tuple[str, str], int]
+    month: Mapping[tuple[str, str], int]
+    unpriced: int = 0

@@ -1,0 +1,251 @@
+"""Reading: careful access to JSON that others wrote.
+
+UTF-8 only, no NaN, no duplicate keys, no lone surrogates, limited depth, size and digits; numbers are Decimals, so
+money stays exact. A value of the wrong kind is never guessed at: it raises `Unreadable` with its path, while a
+missing one or a null is None.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from schemas.errors import Unreadable
+
+MAX_DEPTH = 32
+MAX_INT = 2**63 - 1
+MAX_DIGITS = 40
+# later than this is no time of our age, whatever unit the sender had in mind
+_LATEST_SECONDS = 4_102_444_800
+# what vendors name their jobs; it becomes part of a path, so dots alone are none
+_JOB_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.-]{1,128}", re.ASCII)
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a vendor could have named a job so: letters, digits, `_`, `.` and `-`, at most 128 of them."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One JSON value and the path that led to it."""
+
+    value: Any
+    path: str = ""
+
+    @classmethod
+    def parse(cls, body: bytes) -> "Reading":
+        """Read bytes as one JSON value.
+
+        Raises: Unreadable.
+        """
+        try:
+            text = body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Unreadable("", "is not UTF-8") from error
+        try:
+            value = _DECODER.decode(text)
+        except RecursionError as error:
+            raise Unreadable("", "is nested too deeply") from error
+        except ValueError as error:
+            raise Unreadable("", "is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)) from error
+        _check(value, 0)
+        return cls(value)
+
+    def __getitem__(self, name: str) -> "Reading":
+        """Step into an object; what is missing reads as null.
+
+        Raises: Unreadable where this is neither an object nor null.
+        """
+        inner = self.object().get(name) if self.value is not None else None
+        return Reading(inner, f"{self.path}.{name}" if self.path else name)
+
+    @property
+    def is_null(self) -> bool:
+        """Whether there is nothing here."""
+        return self.value is None
+
+    def object(self) -> dict[str, Any]:
+        """The value as an object.
+
+        Raises: Unreadable.
+        """
+        if not isinstance(self.value, dict):
+            raise self._wrong("an object")
+        return self.value
+
+    def items(self) -> Iterator["Reading"]:
+        """The members of an array; null has none.
+
+        Raises: Unreadable.
+        """
+        if self.value is None:
+            return
+        if not isinstance(self.value, list):
+            raise self._wrong("an array")
+        for number, inner in enumerate(self.value):
+            yield Reading(inner, f"{self.path}[{number}]")
+
+    def text(self) -> str | None:
+        """The value as a string.
+
+        Raises: Unreadable.
+        """
+        if self.value is None or isinstance(self.value, str):
+            return self.value
+        raise self._wrong("a string")
+
+    def known_text(self) -> str:
+        """The value as a string that is there and not empty.
+
+        Raises: Unreadable.
+        """
+        text = self.text()
+        if not text:
+            raise self._wrong("a string that is not empty")
+        return text
+
+    def job_id(self) -> str:
+        """The value as the id of a vendor's job, fit for a path.
+
+        Raises: Unreadable.
+        """
+        text = self.known_text()
+        if not is_job_id(text):
+            raise self._wrong("a job id of at most 128 letters, digits, _ . -")
+        return text
+
+    def number(self) -> Decimal | None:
+        """The value as an exact number; one in a string counts.
+
+        Raises: Unreadable.
+        """
+        value = self.value
+        if isinstance(value, str):
+            value = _decimal_of(value)
+        if value is None and self.value is None:
+            return None
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return Decimal(value)
+        raise self._wrong("a number")
+
+    def flag(self) -> bool | None:
+        """The value as true or false.
+
+        Raises: Unreadable.
+        """
+        if self.value is None or isinstance(self.value, bool):
+            return self.value
+        raise self._wrong("true or false")
+
+    def time(self) -> datetime | None:
+        """The value as a moment: ISO 8601 (without a zone: UTC), or Unix seconds.
+
+        Raises: Unreadable.
+        """
+        if isinstance(self.value, str):
+            try:
+                found = datetime.fromisoformat(self.value)
+                return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+            except (ValueError, OverflowError) as error:
+                raise self._wrong("a time in ISO 8601") from error
+        seconds = self.number()
+        if seconds is None:
+            return None
+        if not 0 <= seconds <= _LATEST_SECONDS:
+            raise self._wrong("a time in seconds since 1970")
+        return datetime.fromtimestamp(float(seconds), UTC)
+
+    # what is nice to know must not cost us a verdict: in any other kind it says nothing
+
+    def maybe_text(self) -> str | None:
+        """The value where it is a string, else None."""
+        return self.value if isinstance(self.value, str) else None
+
+    def maybe_number(self) -> Decimal | None:
+        """The value where it is a number, else None."""
+        try:
+            return self.number()
+        except Unreadable:
+            return None
+
+    def maybe_time(self) -> datetime | None:
+        """The value where it is a time, else None."""
+        try:
+            return self.time()
+        except Unreadable:
+            return None
+
+    def plain(self) -> Any:
+        """The value with ordinary floats for its fractions, fit for writing as JSON again."""
+        return _plain(self.value)
+
+    def _wrong(self, wanted: str) -> Unreadable:
+        return Unreadable(self.path, f"must be {wanted}" if self.value is not None else f"is missing; must be {wanted}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _decimal_of(text: str) -> Decimal | None:
+    if len(text) > MAX_DIGITS or not text.strip("-").replace(".", "", 1).isdecimal() or not text.isascii():
+        return None
+    return Decimal(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("has the same key twice")
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or abs(int(digits)) > MAX_INT:
+        raise ValueError("has a number that is too large")
+    return int(digits)
+
+
+def _fraction(digits: str) -> Decimal:
+    found = Decimal(digits) if len(digits) <= MAX_DIGITS else Decimal("Infinity")
+    if abs(found) > MAX_INT or (found and found.adjusted() < -MAX_DIGITS):
+        raise ValueError("has a number that is too large or too fine")
+    return found
+
+
+def _constant(word: str) -> Any:
+    raise ValueError(f"has {word}, which is not JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+)
+
+
+def _check(value: Any, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Unreadable("", f"is nested deeper than {MAX_DEPTH}")
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _check_text(name)
+            _check(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check(inner, depth + 1)
+
+
+def _check_text(text: str) -> None:
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise Unreadable("", "has half a surrogate pair")
+    if "\0" in text:
+        raise Unreadable("", "has a NUL character")

@@ -1,0 +1,180 @@
+"""Vendor: what one vendor file must supply, and the shapes that go to a vendor and come back.
+
+A vendor file is functions without IO and one constant `VENDOR`. Facts about a vendor are data here, so that an
+operator may override them (`Terms`). How HTTP answers are classified, the same way for all, is `schemas/answers.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from schemas.errors import InvalidRequest, Problem
+from schemas.event import Money
+from schemas.order import Order
+from schemas.reading import Reading, is_job_id
+from schemas.report import Report, Said
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart body: a form field, or a file where `filename` is set."""
+
+    name: str
+    content: bytes
+    filename: str | None = None
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call to a vendor, before its key is added. `path` is appended to the account's `base_url`."""
+
+    method: str
+    path: str
+    json: Mapping[str, Any] | None = None
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A checked order: the call that places it, and what we know before it is made."""
+
+    request: Request
+    model: str | None
+    #: Seconds of film; None where the vendor does not let one choose and does not say.
+    seconds: int | None
+    #: None: the price is unknown. Never zero.
+    estimate: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The vendor took the order. `estimate`: its own figure of the price where it gives one."""
+
+    vendor_job_id: str
+    estimate: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VendorError:
+    """A vendor's refusal in its own words; `code` "" where it has none."""
+
+    code: str
+    message: str
+    #: Seconds to wait, where the body says so.
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the operator says of one account, over the vendor file's facts."""
+
+    words: Mapping[str, Said]
+    prices: Mapping[str, Money]
+    allow_unknown_params: bool = False
+    status_path: str | None = None
+
+    def said(self, word: str) -> Said | None:
+        """What a state word means; None: unknown. Upper and lower case are one."""
+        return self.words.get(word.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When to look, in seconds: first, then every, backing off; overdue; given up."""
+
+    poll_after: float = 120
+    poll_every: float = 20
+    overdue_after: float = 1800
+    give_up_after: float = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """Everything the program knows of one vendor."""
+
+    name: str
+    title: str
+    #: The vendor's own page.
+    docs: str
+    base_url: str
+    #: From the API key to the headers that carry it.
+    auth: Callable[[str], Mapping[str, str]]
+    #: Check an order and turn it into a call; the last argument is the callback URL to register, if any.
+    #: Raises InvalidOrder with every problem.
+    submission: Callable[[Order, Terms, str | None], Submission]
+    #: Read the body of a 2xx answer to a submission. Raises Unreadable.
+    accepted: Callable[[Reading], Accepted]
+    #: The call that reads a job.
+    status_request: Callable[[str, Terms], Request]
+    #: Read the body of a 2xx answer to it. Raises Unreadable.
+    report_from_status: Callable[[Reading, Terms], Report]
+    #: Read a refusal; never raises for a shape that it does not know.
+    error: Callable[[Reading], VendorError]
+    #: state word (lower case) -> meaning
+    words: Mapping[str, Said]
+    #: what is charged for -> price, as of `prices_as_of`
+    prices: Mapping[str, Money]
+    prices_as_of: date
+    #: "accept": the vendor takes the money when it accepts; "completion": when the clip is done.
+    charges: str = "accept"
+    #: Whether its page promises a refund for every failed job.
+    refunds_failed: bool = False
+    #: Read the body of a callback; None: it sends none. Raises Unreadable.
+    report_from_callback: Callable[[Reading, Terms], Report] | None = None
+    #: Whether a 2xx body nevertheless says no.
+    says_no: Callable[[Reading], bool] = lambda _: False
+    models: tuple[str, ...] = ()
+    #: Rates of all calls, of orders alone, and how many jobs may be open: `10/minute`, `24/hour`.
+    limits: tuple[str, ...] = ()
+    order_limits: tuple[str, ...] = ()
+    max_open: int | None = None
+    #: Seconds that a video's URL lives from its arrival, where the vendor does not say in its answers.
+    url_life: float | None = None
+    pace: Pace = Pace()
+    #: Codes of a 5xx that say for certain that no job was made.
+    unsent_codes: frozenset[str] = frozenset()
+    #: Codes that mean an empty purse, whatever the HTTP status.
+    balance_codes: frozenset[str] = frozenset()
+    #: Codes of a 429 that hold until midnight UTC.
+    midnight_codes: frozenset[str] = frozenset()
+    #: Codes that stop the account until a person acts.
+    stop_codes: frozenset[str] = frozenset()
+    #: A free call that tells whether the key works.
+    key_check: Request | None = None
+    #: What the vendor's callbacks want as an answer.
+    callback_answer: tuple[int, bytes] = (200, b"")
+    quirks: tuple[str, ...] = ()
+    #: code in the vendor's words -> plain words for a person
+    plain_words: Mapping[str, str] = field(default_factory=dict)
+
+
+def until_midnight(now: datetime) -> float:
+    """Seconds from a moment in UTC to the next midnight."""
+    return 86_400 - (now.hour * 3600 + now.minute * 60 + now.second)
+
+
+def bearer(api_key: str) -> dict[str, str]:
+    """The header that carries most vendors' keys."""
+    return {"authorization": f"Bearer {api_key}"}
+
+
+def job_path(template: str, vendor_job_id: str) -> str:
+    """Put a job's id into a path such as `/videos/{id}`.
+
+    Raises: InvalidRequest for an id that would lead elsewhere.
+    """
+    if not is_job_id(vendor_job_id):
+        wanted = "must be the vendor's id of the job: at most 128 letters, digits, _ . -"
+        raise InvalidRequest([Problem("vendor_job_id", wanted)])
+    return template.replace("{id}", vendor_job_id)
