@@ -1,0 +1,72 @@
+"""Tokens: what stands in a callback's address and says, unforgeably, which job of which account it is for.
+
+`{job id}.{signature}`: HMAC-SHA-256 under a key derived from ours and from what the token is for, so that a token of
+one account or purpose is worth nothing at another. A token has one spelling, never expires by the clock, and is never
+logged: it is a credential.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from itsdangerous import BadSignature, Signer
+from pydantic import SecretStr
+
+from schemas.errors import BadToken
+
+_VALUE = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# 43 characters carry 258 bits for a signature of 256: the last one has a single spelling with both spare bits clear
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+_ACCOUNT = re.compile(r"[a-z0-9_-]+")
+# accounts come out of URLs that anybody may ask for
+_SIGNERS_KEPT = 256
+
+
+class Seal:
+    """Signs short values for one purpose. `secret_keys`: newest first; the first signs, all verify."""
+
+    def __init__(self, secret_keys: Sequence[str | SecretStr], purpose: str) -> None:
+        keys = [key.get_secret_value() if isinstance(key, SecretStr) else key for key in secret_keys]
+        # itsdangerous wants the newest last
+        self._signer = Signer(keys[::-1], salt=purpose, key_derivation="hmac", digest_method=hashlib.sha256)
+
+    def seal(self, value: str) -> str:
+        """Make the token of a value of 1 to 128 letters, digits, `_` and `-`."""
+        if not _VALUE.fullmatch(value):
+            raise ValueError("only 1 to 128 letters, digits, _ and - can be sealed")
+        return self._signer.sign(value).decode("ascii")
+
+    def open(self, token: str) -> str:
+        """Read the value out of a token.
+
+        Raises: BadToken.
+        """
+        if not _TOKEN.fullmatch(token):
+            raise BadToken
+        try:
+            return self._signer.unsign(token).decode("ascii")
+        except BadSignature:
+            # its cause would carry the token's payload into a log
+            raise BadToken from None
+
+
+class Tokens:
+    """Callback addresses: (account, job id) to path, and back."""
+
+    def __init__(self, secret_keys: Sequence[str | SecretStr]) -> None:
+        """Take the keys newest first; the first signs, all verify."""
+        self._seal = lru_cache(_SIGNERS_KEPT)(lambda account: Seal(secret_keys, f"callback.v1.{account}"))
+
+    def path(self, account: str, job_id: str) -> str:
+        """The path of a job's callback: `/callbacks/{account}/{token}`."""
+        return f"/callbacks/{account}/{self._seal(account).seal(job_id)}"
+
+    def read(self, account: str, token: str) -> str:
+        """The job id of a callback.
+
+        Raises: BadToken, which says nothing about why.
+        """
+        if not _ACCOUNT.fullmatch(account):
+            raise BadToken
+        return self._seal(account).open(token)
