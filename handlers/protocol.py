@@ -128,6 +128,8 @@ class Tools:
     fresh_videos: Callable[[str], Awaitable[tuple[Video, ...]]]
     #: A job's ledger lines in the contract's shape, oldest first.
     ledger_lines: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
+    #: The living link of a job's clip, for people; None where there is none.
+    clip_link: Callable[[str | None], str | None] = lambda _: None
 
 
 class Options(BaseModel):

@@ -1,0 +1,25 @@
+"""One HTTP call of a handler, and what its answer means. Knows no medium; the address never gets into the words."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from handlers.masking import masked
+from handlers.protocol import GiveUp, Http, Outcome, TryLater, outcome_of
+from schemas.errors import AddressRefused, NetError
+
+
+async def post(
+    http: Http, url: str, content: bytes, headers: Mapping[str, str], *, now: datetime, timeout: float = 15
+) -> Outcome:
+    """POST, and answer the usual outcome; what the other side said is kept without the address in it."""
+    try:
+        answer = await http.call("POST", url, headers=headers, content=content, timeout=timeout, max_bytes=65_536)
+    except AddressRefused as error:
+        return GiveUp(masked(str(error), url))
+    except NetError as error:
+        return TryLater(masked(str(error), url))
+    outcome = outcome_of(answer, now)
+    if outcome.answer:
+        return replace(outcome, answer=masked(outcome.answer, url))
+    return outcome

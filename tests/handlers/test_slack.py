@@ -1,0 +1,149 @@
+"""Slack: what is posted, how fast, and what its answers mean."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
+from handlers.slack import HANDLER, SlackOptions, escaped, render, render_digest
+from schemas.event import Event, Failure
+from tests.support.golden import assert_golden
+from tests.support.http_server import Reply, Server, serving
+from tests.support.parcels import ALERT, CLEARED, FAILED, READY, SAVED, parcel, parcels, tools
+
+GOLDEN = Path(__file__).parent / "golden" / "slack"
+HOSTILE = "<!channel> <https://evil.example|invoice> *x* & @here"
+
+
+def deliver(server: Server, given: list[Parcel], times: int = 1) -> dict[str, Outcome]:
+    """Send parcels to a webhook at a server."""
+
+    async def main() -> dict[str, Outcome]:
+        options = SlackOptions.model_validate({"url": f"{server.url}/services/T0/B0/secretsecret"})
+        handler = HANDLER.make(options, tools(Path()))
+        outcomes: dict[str, Outcome] = {}
+        for _ in range(times):
+            outcomes |= await handler.deliver(given)
+        await handler.close()
+        return outcomes
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [("ready", READY), ("failed", FAILED), ("alert", ALERT), ("cleared", CLEARED), ("saved", SAVED)],
+)
+def test_every_event_has_its_message(name: str, event: Event) -> None:
+    assert_golden(render(event, 75), GOLDEN / f"{name}.json")
+
+
+def test_many_events_have_one_message() -> None:
+    assert_golden(render_digest(parcels(7)), GOLDEN / "digest.json")
+
+
+def texts(value: Any) -> list[dict[str, Any]]:
+    """Every text object of a message."""
+    if isinstance(value, list):
+        return [found for item in value for found in texts(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value] if "type" in value and isinstance(value.get("text"), str) else []
+    return own + [found for item in value.values() for found in texts(item)]
+
+
+def test_no_prompt_can_ping_a_channel_or_make_a_link() -> None:
+    hostile = replace(
+        FAILED, prompt=HOSTILE, model=HOSTILE, tags=(HOSTILE,), failure=Failure(HOSTILE, HOSTILE), vendor=HOSTILE
+    )
+    for message in (render(hostile), render_digest([parcel(hostile)] * 6), render(replace(READY, prompt=HOSTILE))):
+        assert "<!" not in json.dumps(message)
+        assert "<https://evil" not in json.dumps(message)
+        mrkdwn = [found["text"] for found in texts(message["blocks"]) if found["type"] == "mrkdwn"]
+        assert all("evil" not in text for text in mrkdwn)
+        assert message["mrkdwn"] is False
+    section = render(replace(READY, prompt=HOSTILE))["blocks"][1]["text"]
+    assert section == {
+        "type": "plain_text",
+        "text": "&lt;!channel&gt; &lt;https://evil.example|invoice&gt; *x* &amp; @here",
+        "emoji": False,
+    }
+
+
+def test_a_url_cannot_end_its_link_early() -> None:
+    bad = replace(READY, videos=(replace(READY.videos[0], url="https://a.b/x|y> <!channel>&z"),))
+    assert (
+        render(bad)["blocks"][-1]["elements"][0]["text"]
+        == "<https://a.b/x%7Cy%3E%20%3C!channel%3E&amp;z|Open the clip>"
+    )
+
+
+@pytest.mark.parametrize("prompt", ["x" * 10_000, "&" * 10_000, "<" * 2999, "é😀" * 4000])
+def test_messages_keep_slacks_limits(prompt: str) -> None:
+    huge = replace(READY, prompt=prompt, model=prompt, tags=(prompt,) * 50)
+    for message in (render(huge), render_digest([parcel(huge)] * HANDLER.max_batch)):
+        assert len(message["text"]) <= 4000
+        assert len(message["blocks"]) <= 50
+        assert all(len(found["text"]) <= 3000 for found in texts(message["blocks"]))
+        assert len(message["blocks"][0]["text"]["text"]) <= 150
+        assert all(len(f["text"]) <= 2000 for block in message["blocks"] for f in block.get("fields", []))
+
+
+def test_an_escape_is_never_cut() -> None:
+    assert escaped("&&&", 11) == "&amp;&amp;…"
+    assert escaped("abc", 10) == "abc"
+
+
+def test_a_link_that_is_too_long_is_left_out() -> None:
+    long = replace(READY, videos=(replace(READY.videos[0], url="https://a.b/" + "x" * 4000),))
+    assert [block["type"] for block in render(long)["blocks"]] == ["header", "section", "section"]
+
+
+def test_a_message_is_posted_and_done() -> None:
+    with serving(Reply(200, b"ok")) as server:
+        assert deliver(server, [parcel()]) == {"dlv_1": Done("ok")}
+    sent = server.seen[0]
+    assert (sent.method, sent.headers["content-type"]) == ("POST", "application/json")
+    assert json.loads(sent.body) == render(READY, 75)
+
+
+def test_five_events_are_five_messages_and_six_are_a_digest() -> None:
+    with serving(Reply(200, b"ok")) as server:
+        outcomes = deliver(server, parcels(6))
+        assert len(server.seen) == 1
+    assert outcomes == {f"dlv_{n}": Done("ok") for n in range(1, 7)}
+    assert json.loads(server.seen[0].body)["text"] == "5 clips done, 1 failed, $0.68"
+    assert all(f"Clip {n}" in server.seen[0].body.decode() for n in range(1, 7))
+
+
+def test_two_messages_are_a_second_apart() -> None:
+    with serving(Reply(200, b"ok")) as server:
+        deliver(server, parcels(2))
+    assert server.seen[1].at - server.seen[0].at >= 0.98
+
+
+def test_a_busy_slack_is_obeyed_and_the_other_messages_wait_with_it() -> None:
+    with serving(Reply(429, b"", {"Retry-After": "30"})) as server:
+        outcomes = deliver(server, parcels(3))
+        assert len(server.seen) == 1
+    assert outcomes == {f"dlv_{n}": TryLater("HTTP 429", after=30, answer="") for n in (1, 2, 3)}
+
+
+def test_a_message_that_slack_refuses_does_not_hold_up_the_next() -> None:
+    with serving(Reply(400, b"invalid_payload"), Reply(200, b"ok")) as server:
+        outcomes = deliver(server, parcels(2))
+    assert outcomes == {"dlv_1": GiveUp("HTTP 400", answer="invalid_payload"), "dlv_2": Done("ok")}
+
+
+def test_an_address_that_is_none_is_refused_at_the_start() -> None:
+    with pytest.raises(ValidationError, match=r"https://hooks\.slack\.com/services/…"):
+        SlackOptions.model_validate({"url": "hooks.slack.com/services/x"})
+
+
+def test_the_living_link_is_shown_where_there_is_one() -> None:
+    assert "https://h.example/clips/t" in json.dumps(render(READY, 75, "https://h.example/clips/t"))
