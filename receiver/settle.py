@@ -103,7 +103,7 @@ def _still_running(job: Job, report: Report, door: Door, rules: Rules) -> Change
     soon = door.now if report.said is Said.COMPLETED and door.source is Source.CALLBACK else None
     if job.state is JobState.RUNNING:
         return Change(job=replace(job, next_at=soon or job.next_at))
-    cleared = _mended(job, door.now, rules)
+    cleared = mended(job, door.now, rules)
     # a submission in flight keeps its lease; its own answer sets the next look
     next_at = job.next_at if job.state is JobState.SUBMITTING else soon or door.now + 20 * SECOND
     return Change(job=replace(job, state=JobState.RUNNING, next_at=next_at, failure=None), cleared=cleared)
@@ -116,7 +116,7 @@ def _claim(job: Job, said: Said, door: Door, rules: Rules) -> Change:
     if job.state is JobState.SUBMITTING:
         return Change(job=claimed)  # looked at as soon as its own answer is in
     claimed = replace(claimed, state=JobState.RUNNING, next_at=door.now)
-    return Change(job=claimed, cleared=_mended(job, door.now, rules))
+    return Change(job=claimed, cleared=mended(job, door.now, rules))
 
 
 def _verdict(job: Job, report: Report, door: Door, rules: Rules) -> Change:
@@ -140,7 +140,7 @@ def _verdict(job: Job, report: Report, door: Door, rules: Rules) -> Change:
     )
     event = _event(settled, report, door, trust, rules.mint("evt_"))
     return Change(
-        job=settled, told=(rules.router.told(event),), lines=books.lines, cleared=_mended(job, door.now, rules)
+        job=settled, told=(rules.router.told(event),), lines=books.lines, cleared=mended(job, door.now, rules)
     )
 
 
@@ -190,8 +190,8 @@ def _event(job: Job, report: Report, door: Door, trust: Trust, event_id: str) ->
     )
 
 
-def _mended(job: Job, now: int, rules: Rules) -> tuple[AlertCleared, ...]:
-    """Clear what was raised for this job; known from the job alone, so that the usual path asks nothing."""
+def mended(job: Job, now: int, rules: Rules) -> tuple[AlertCleared, ...]:
+    """Clear what was raised for a job that moves on; known from the job alone, so that the usual path asks nothing."""
     codes = []
     if job.overdue_at is not None:
         codes.append("job.overdue")

@@ -140,6 +140,10 @@ class StoreUnavailable(ClipbellError):
     """The store cannot commit; nothing was kept. The text says why in words for a log."""
 
 
+class Taken(ClipbellError):
+    """Another row holds a value that only one may hold (a vendor's job id within an account); nothing was written."""
+
+
 # --- keep and ask: what others sent cannot be used --------------------------------------------------
 
 

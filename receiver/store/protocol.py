@@ -247,6 +247,8 @@ class Store(Protocol):
         The evidence is kept whatever is decided, and under the change's verdict; it is kept also for a job that
         does not exist. If `evidence.id` is there already nothing is done again. Many calls for one job in one group
         see each other's effects in order. An exception of `decide` is passed on and undoes this member only.
+
+        Raises: Taken where the change gives the job a vendor's id that another job of the account has.
         """
         ...
 
@@ -263,6 +265,10 @@ class Store(Protocol):
 
     async def job(self, job_id: str) -> Job | None:
         """Read one job."""
+        ...
+
+    async def job_by_key(self, idempotency_key: str) -> Job | None:
+        """Read the job that holds this idempotency key."""
         ...
 
     async def job_by_vendor_id(self, account: str, vendor_job_id: str) -> Job | None:

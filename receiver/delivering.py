@@ -1,0 +1,122 @@
+"""What the outcome of an attempt changes: the delivery's state, its next try, and what follows from it. Pure."""
+
+from dataclasses import dataclass
+
+from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
+from receiver.retry import failures_in_a_row, next_perishable_try, next_try
+from receiver.settle import Rules
+from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Finish
+from schemas.event import Event, EventType, Source, Trust, at
+
+#: What is kept of the other side's words.
+MAX_WORDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An attempt as it ended."""
+
+    claimed: Claimed
+    outcome: Outcome
+    perishable: bool
+    now: int
+    dice: float
+
+
+def ending(end: Ending, rules: Rules) -> Finish:
+    """Decide what becomes of a delivery."""
+    outcome = end.outcome
+    if isinstance(outcome, Done):
+        return _done(end, outcome, rules)
+    next_at = _next_at(end, outcome) if isinstance(outcome, TryLater) else None
+    if next_at is not None:
+        return Finish("pending", _attempt(end.now, "later", outcome), next_at=next_at)
+    reason = outcome.reason if isinstance(outcome, GiveUp) else f"{outcome.reason}; no attempts are left"
+    attempt = Attempt(end.now, "gave_up", _cut(reason), _cut(outcome.answer))
+    return Finish("dead", attempt, raised=(_dead(end, reason, rules),))
+
+
+def crashed(deaths: int) -> GiveUp:
+    """The outcome for a delivery whose worker died each time before it could tell."""
+    return GiveUp(f"crashed: the program ended {deaths} times while this was delivered")
+
+
+def _next_at(end: Ending, outcome: TryLater) -> int | None:
+    delivery = end.claimed.delivery
+    failed = failures_in_a_row(delivery.attempts) + 1
+    if end.perishable:
+        return next_perishable_try(failed, delivery.created_at, end.now, end.dice, outcome.after)
+    return next_try(failed, end.now, end.dice, outcome.after)
+
+
+def _done(end: Ending, done: Done, rules: Rules) -> Finish:
+    delivery, event = end.claimed.delivery, end.claimed.event
+    clips = tuple(_clip(end, saved, rules) for saved in done.saved) if event.job_id else ()
+    told = tuple(rules.router.told(_saved_event(event, saved, end.now, rules)) for saved in done.saved)
+    was_dead = any(attempt.outcome == "gave_up" for attempt in delivery.attempts)
+    cleared: tuple[AlertCleared, ...] = ()
+    if was_dead:
+        text = f"{delivery.id} for {delivery.handler} was delivered after all"
+        cleared = (rules.alarm.cleared("delivery.dead", delivery.id, end.now, text),)
+    attempt = Attempt(end.now, "done", None, _cut(done.answer))
+    return Finish("done", attempt, told=told, clips=clips, cleared=cleared)
+
+
+def _dead(end: Ending, reason: str, rules: Rules) -> AlertRaised:
+    delivery, event = end.claimed.delivery, end.claimed.event
+    about = event.detail.get("code") if event.detail and event.type in (EventType.RAISED, EventType.CLEARED) else None
+    what = f"The alert {about}" if about else f"{event.type.value} of {event.job_id}"
+    facts = {"event": what, "handler": delivery.handler, "reason": reason, "delivery": delivery.id}
+    # two handlers that cannot tell anybody would otherwise tell each other so for ever
+    silent = about == "delivery.dead"
+    return rules.alarm.raised("delivery.dead", delivery.id, end.now, facts, but=delivery.handler, silent=silent)
+
+
+def _clip(end: Ending, saved: Saved, rules: Rules) -> Clip:
+    return Clip(
+        id=rules.mint("clp_"),
+        job_id=end.claimed.event.job_id or "",
+        number=saved.number,
+        handler=end.claimed.delivery.handler,
+        path=saved.path,
+        bytes=saved.bytes,
+        sha256=saved.sha256,
+        mime_type=saved.mime_type,
+        poster=saved.poster,
+        at=end.now,
+    )
+
+
+def _saved_event(event: Event, saved: Saved, now: int, rules: Rules) -> Event:
+    return Event(
+        id=rules.mint("evt_"),
+        type=EventType.SAVED,
+        vendor=event.vendor,
+        account=event.account,
+        job_id=event.job_id,
+        vendor_job_id=event.vendor_job_id,
+        occurred_at=at(now),
+        received_at=at(now),
+        source=Source.CLIPBELL,
+        trust=Trust.OWN,
+        prompt=event.prompt,
+        model=event.model,
+        duration_seconds=event.duration_seconds,
+        resolution=event.resolution,
+        videos=event.videos,
+        cost=event.cost,
+        tags=event.tags,
+        metadata=event.metadata,
+        batch=event.batch,
+        detail={"path": saved.path, "bytes": saved.bytes, "sha256": saved.sha256, "poster": saved.poster},
+    )
+
+
+def _attempt(now: int, outcome: str, said: TryLater) -> Attempt:
+    return Attempt(now, outcome, _cut(said.reason), _cut(said.answer))
+
+
+def _cut(words: str | None) -> str | None:
+    return None if words is None else words[:MAX_WORDS].replace("\0", "")
+
+

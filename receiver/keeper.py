@@ -1,0 +1,144 @@
+"""Keeper: the loop that keeps jobs moving. Jobs are rows with a `next_at`, not coroutines.
+
+What is done with a due job follows from its state: a queued one is placed, one that was being submitted when its
+process died becomes `unknown`, a running one is looked at, an old one is given up.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from receiver.kit import Kit
+from receiver.looker import Looker, overdue_or_given_up, pace_of
+from receiver.placing import Placing, after_submission
+from receiver.settle import SECOND
+from receiver.store.protocol import Change
+from receiver.submit import LEASE, Submitter
+from schemas.answers import Unclear
+from schemas.errors import ClipbellError, InvalidOrder, StoreUnavailable, VendorBusy
+from schemas.event import Failure
+from schemas.job import Job, JobState
+
+BATCH = 32
+IDLE = 1.0
+log = structlog.get_logger("clipbell.keeper")
+
+
+class Keeper:
+    """One for each process that works."""
+
+    def __init__(self, kit: Kit, submitter: Submitter, looker: Looker) -> None:
+        self._kit = kit
+        self._submitter = submitter
+        self._looker = looker
+        self._tending: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._by_state: Mapping[JobState, Callable[[Job], Awaitable[object]]] = {
+            JobState.QUEUED: self._place,
+            JobState.SUBMITTING: self._lost,
+            JobState.RUNNING: self._look,
+            JobState.UNKNOWN: self._look,
+            JobState.REJECTED: self._look,
+            JobState.ABANDONED: self._look,
+        }
+
+    def wake(self) -> None:
+        """Look for due jobs now. Call from the keeper's own loop."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep jobs moving until cancelled."""
+        while True:
+            self._wake.clear()
+            free = BATCH - len(self._tending)
+            claimed = await self._claim(free) if free > 0 else 0
+            if not claimed:
+                await self._rest()
+
+    async def _claim(self, free: int) -> int:
+        kit = self._kit
+        now = kit.now()
+        try:
+            jobs = await kit.store.claim_jobs(now, now + LEASE, free)
+        except StoreUnavailable:
+            await asyncio.sleep(IDLE)
+            return 0
+        for job in jobs:
+            task = asyncio.create_task(self._tend(job))
+            self._tending[job.id] = task
+            task.add_done_callback(lambda _, job_id=job.id: self._done(job_id))
+        return len(jobs)
+
+    def _done(self, job_id: str) -> None:
+        self._tending.pop(job_id, None)
+        self._wake.set()
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), IDLE)
+        except TimeoutError:
+            pass
+
+    async def _tend(self, job: Job) -> None:
+        try:
+            act = self._by_state.get(job.state, self._leave)
+            await (act if job.account in self._kit.settings.accounts else self._leave)(job)
+        except VendorBusy as busy:
+            await self._later(job, busy.retry_after)
+        except StoreUnavailable:
+            pass  # its lease runs out and it is due again
+        except ClipbellError as error:
+            log.warning("job not tended", job=job.id, state=job.state.value, reason=str(error))
+            await self._later(job, 60)
+
+    async def _place(self, job: Job) -> None:
+        try:
+            await self._submitter.send_queued(job)
+        except InvalidOrder as error:
+            # what was fine when it was queued is not under today's configuration
+            failure = Failure("invalid_order", str(error))
+            await self._kit.store.apply(job.id, lambda row: _reject(row, failure))
+
+    async def _lost(self, job: Job) -> None:
+        kit = self._kit
+        reason = "the program ended while the order was under way"
+        placing = Placing(kit.settings.accounts[job.account], kit.rules, kit.now(), None)
+        await kit.store.apply(job.id, lambda row: after_submission(row, Unclear(reason), placing))
+
+    async def _look(self, job: Job) -> None:
+        if job.vendor_job_id is not None:
+            await self._looker.look(job)
+            return
+        kit = self._kit
+        account = kit.settings.accounts[job.account]
+        wait = pace_of(max(account.pace.poll_every, 60), job.looks, kit.dice())
+
+        def decide(row: Job | None) -> Change:
+            if row is None or row.is_settled:
+                return Change()
+            waiting = replace(row, next_at=kit.now() + int(wait * SECOND), looks=row.looks + 1)
+            return overdue_or_given_up(Change(job=waiting), waiting, account, kit.now(), kit)
+
+        await kit.store.apply(job.id, decide)
+
+    async def _leave(self, job: Job) -> None:
+        """A job whose account has left the configuration, or that needs nothing: ask again in an hour."""
+        await self._later(job, None if job.is_settled else 3600)
+
+    async def _later(self, job: Job, seconds: float | None) -> None:
+        next_at = None if seconds is None else self._kit.now() + int(seconds * SECOND)
+
+        def decide(row: Job | None) -> Change:
+            if row is None or row.is_settled or row.state is not job.state:
+                return Change()
+            return Change(job=replace(row, next_at=next_at))
+
+        await self._kit.store.apply(job.id, decide)
+
+
+def _reject(job: Job | None, failure: Failure) -> Change:
+    if job is None or job.state is not JobState.QUEUED:
+        return Change()
+    return Change(job=replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=None, next_at=None))

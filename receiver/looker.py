@@ -1,0 +1,141 @@
+"""Look: ask a vendor about one job, keep the answer, settle by it. Also gets fresh URLs for its videos."""
+
+from dataclasses import dataclass, replace
+
+from receiver.alerts import span
+from receiver.calls import call, evidence_of
+from receiver.kit import Kit
+from receiver.settings import Account
+from receiver.settle import SECOND, Door, settle, with_ends
+from receiver.store.protocol import Applied, Change, Evidence
+from schemas.answers import Busy, LookOutcome, Missing, Refused, Unclear, read_look
+from schemas.errors import NetError, Unanswered, VendorBusy
+from schemas.event import Source, Video, at
+from schemas.job import Job, JobState
+from schemas.report import Report, Said
+
+#: Seconds that one look may take.
+TIMEOUT = 10.0
+#: Looks slow down by this factor each, up to so many times the first pace.
+BACK_OFF, SLOWEST = 1.25, 30.0
+#: Seconds until an account that refuses our key is tried again.
+STOPPED_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look as it ended."""
+
+    account: Account
+    outcome: LookOutcome
+    evidence: Evidence | None
+
+
+class Looker:
+    """Asks vendors. One for each event loop."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    async def look(self, job: Job) -> Applied:
+        """Ask the vendor about a job and settle by what it says; whatever it is, the next look is set.
+
+        Raises: VendorBusy where a limit of ours does not allow the call now.
+        """
+        found = await self._ask(job)
+        door = Door(Source.POLL, found.evidence.id if found.evidence else "", self._kit.now())
+        return await self._kit.store.apply(job.id, lambda row: self._decide(row, found, door), found.evidence)
+
+    async def fresh_videos(self, job_id: str) -> tuple[Video, ...]:
+        """A completed job's videos with URLs as of now; () where the vendor has none.
+
+        Raises: NetError, VendorBusy.
+        """
+        job = await self._kit.store.job(job_id)
+        if job is None or job.vendor_job_id is None or job.account not in self._kit.settings.accounts:
+            return ()
+        found = await self._ask(job)
+        if isinstance(found.outcome, Unclear | Refused | Busy):
+            raise Unanswered("the vendor gave no fresh URL")
+        if not isinstance(found.outcome, Report) or found.outcome.said is not Said.COMPLETED:
+            return ()
+        now = self._kit.now()
+        videos = with_ends(found.outcome.videos, found.account.vendor, at(now))
+        await self._kit.store.apply(job.id, lambda row: _renewed(row, videos), found.evidence)
+        return videos
+
+    async def _ask(self, job: Job) -> Look:
+        kit = self._kit
+        account = kit.settings.accounts[job.account]
+        assert job.vendor_job_id is not None  # noqa: S101 - callers have seen to it; tells the type checker
+        turn = await kit.store.take_turn(account.name, "look", account.limits, kit.now())
+        if turn:
+            wait = max((turn - kit.now()) / SECOND, 0.1)
+            raise VendorBusy(f"{account.name} is at its limit of calls; try again in {wait:.0f} s.", retry_after=wait)
+        request = account.vendor.status_request(job.vendor_job_id, account.terms)
+        try:
+            answer = await call(kit, account, request, TIMEOUT)
+        except NetError as error:
+            return Look(account, Unclear(str(error)), None)
+        evidence = evidence_of(kit, account, job.id, "status", answer)
+        return Look(account, read_look(account.vendor, answer, account.terms, at(kit.now())), evidence)
+
+    def _decide(self, job: Job | None, look: Look, door: Door) -> Change:
+        rules = self._kit.rules
+        outcome = look.outcome
+        if job is None:
+            return Change()
+        if isinstance(outcome, Report):
+            change = settle(job, outcome, door, rules)
+            calm = rules.alarm.cleared("account.stopped", job.account, door.now, f"{job.account} answers again")
+            change = replace(change, cleared=(*change.cleared, calm))
+        elif isinstance(outcome, Missing):
+            change = Change()
+        else:
+            change = Change(verdict="unreadable" if isinstance(outcome, Unclear) else "accepted")
+        if isinstance(outcome, Refused):
+            facts = {"account": job.account, "reason": f"{outcome.error.code or 'HTTP'} (HTTP {outcome.status})"}
+            change = replace(change, raised=(rules.alarm.raised("account.stopped", job.account, door.now, facts),))
+        return self._schedule(change.job or job, change, look, door.now)
+
+    def _schedule(self, job: Job, change: Change, look: Look, now: int) -> Change:
+        if job.is_settled:
+            return change
+        account = look.account
+        if isinstance(look.outcome, Busy):
+            wait = look.outcome.retry_after
+        elif isinstance(look.outcome, Refused):
+            wait = STOPPED_WAIT
+        else:
+            wait = pace_of(account.pace.poll_every, job.looks, self._kit.dice())
+        job = replace(job, next_at=now + int(wait * SECOND), looks=job.looks + 1)
+        return overdue_or_given_up(replace(change, job=job), job, account, now, self._kit)
+
+
+def pace_of(every: float, looks: int, dice: float) -> float:
+    """Seconds to the next look: slowing with their number, spread by ±10 %."""
+    return min(every * BACK_OFF ** min(looks, 40), every * SLOWEST) * (0.9 + 0.2 * dice)
+
+
+def overdue_or_given_up(change: Change, job: Job, account: Account, now: int, kit: Kit) -> Change:
+    """After a fresh look that brought no verdict: raise job.overdue once, abandon at the end."""
+    began = job.submitted_at or job.created_at
+    age = span(now - began)
+    facts = {"job": job.id, "account": job.account, "age": age, "vendor_job_id": job.vendor_job_id or "its history"}
+    alarm = kit.rules.alarm
+    if job.give_up_at is not None and now >= job.give_up_at and job.state in (JobState.RUNNING, JobState.UNKNOWN):
+        given_up = replace(job, state=JobState.ABANDONED, next_at=None)
+        raised = alarm.raised("job.abandoned", job.id, now, facts, job=given_up)
+        return replace(change, job=given_up, raised=(*change.raised, raised))
+    if job.overdue_at is None and now >= began + int(account.pace.overdue_after * SECOND):
+        late = replace(job, overdue_at=now)
+        raised = alarm.raised("job.overdue", job.id, now, facts, job=late)
+        return replace(change, job=late, raised=(*change.raised, raised))
+    return change
+
+
+def _renewed(job: Job | None, videos: tuple[Video, ...]) -> Change:
+    if job is None or job.state is not JobState.COMPLETED or not videos:
+        return Change(verdict="duplicate")
+    return Change(verdict="duplicate", job=replace(job, videos=videos))
+

@@ -1,0 +1,107 @@
+"""What the outcome of a submission changes. Pure.
+
+Only what provably made no job lets a job go or come back to the queue; everything in doubt is `unknown`, which is
+never sent again by itself. A callback may have been faster than the answer.
+"""
+
+from dataclasses import dataclass, replace
+
+from receiver.money import Stub, book_acceptance
+from receiver.settings import Account
+from receiver.settle import SECOND, Rules, mended
+from receiver.store.protocol import Change
+from schemas.answers import Busy, Refused, SubmitOutcome, Unclear
+from schemas.event import Failure
+from schemas.job import Job, JobState
+from schemas.vendor import Accepted
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The order provably did not reach the vendor."""
+
+    reason: str
+
+
+PlacingOutcome = SubmitOutcome | NotSent
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """One submission as it ends: when, by which evidence, and whether the order may wait in the queue."""
+
+    account: Account
+    rules: Rules
+    now: int
+    evidence_id: str | None
+    queued: bool = False
+
+
+def after_submission(job: Job | None, outcome: PlacingOutcome, placing: Placing) -> Change:
+    """Decide what becomes of a job once its submission ended so."""
+    if job is None:
+        return Change()
+    if isinstance(outcome, Accepted):
+        return _accepted(job, outcome, placing)
+    # unknown: the lease ran out under a stalled process, and now there is an answer after all
+    if isinstance(outcome, Refused) and job.state in (JobState.SUBMITTING, JobState.UNKNOWN):
+        return _rejected(job, outcome, placing)
+    if job.state is not JobState.SUBMITTING:
+        return Change(verdict="contradiction")  # evidence of the order was faster and says otherwise
+    if isinstance(outcome, Unclear):
+        return _unknown(job, outcome.reason, placing)
+    return _not_taken(job, outcome, placing)
+
+
+def _accepted(job: Job, accepted: Accepted, placing: Placing) -> Change:
+    if job.vendor_job_id is not None and job.vendor_job_id != accepted.vendor_job_id:
+        return Change(verdict="mismatch")
+    now, pace = placing.now, placing.account.pace
+    stub = Stub(placing.rules.mint("ldg_"), now, placing.evidence_id)
+    books = book_acceptance(job, placing.account.vendor, accepted.estimate, stub)
+    calm = placing.rules.alarm.cleared("account.stopped", job.account, now, f"{job.account} takes orders again")
+    cleared = (*mended(job, now, placing.rules), calm)
+    taken = replace(
+        job,
+        vendor_job_id=accepted.vendor_job_id,
+        submitted_at=job.submitted_at or now,
+        estimate=accepted.estimate or job.estimate,
+        booked=books.booked,
+        give_up_at=now + int(pace.give_up_after * SECOND),
+    )
+    if job.is_settled:
+        return Change(job=replace(taken, give_up_at=None), lines=books.lines, cleared=cleared)
+    next_at = now if job.claim else now + int(pace.poll_after * SECOND)
+    running = replace(taken, state=JobState.RUNNING, next_at=next_at, failure=None)
+    return Change(job=running, lines=books.lines, cleared=cleared)
+
+
+def _unknown(job: Job, reason: str, placing: Placing) -> Change:
+    give_up_at = placing.now + int(placing.account.pace.give_up_after * SECOND)
+    if job.vendor_job_id is not None:
+        # a callback that awaits confirmation came before the answer was lost: the vendor has it
+        return Change(job=replace(job, state=JobState.RUNNING, next_at=placing.now, give_up_at=give_up_at))
+    unknown = replace(job, state=JobState.UNKNOWN, next_at=give_up_at, give_up_at=give_up_at)
+    facts = {"job": job.id, "account": job.account, "reason": reason}
+    raised = placing.rules.alarm.raised("job.unknown", job.id, placing.now, facts, job=unknown)
+    return Change(job=unknown, raised=(raised,))
+
+
+def _rejected(job: Job, refused: Refused, placing: Placing) -> Change:
+    error = refused.error
+    message = error.message or f"the vendor answered HTTP {refused.status}"
+    failure = Failure(error.code or f"http_{refused.status}", message)
+    rejected = replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=None, next_at=None)
+    raised = ()
+    if refused.stops:
+        facts = {"account": job.account, "reason": f"{failure.code} (HTTP {refused.status})"}
+        raised = (placing.rules.alarm.raised("account.stopped", job.account, placing.now, facts),)
+    return Change(job=rejected, raised=raised, cleared=mended(job, placing.now, placing.rules))
+
+
+def _not_taken(job: Job, outcome: PlacingOutcome, placing: Placing) -> Change:
+    if not placing.queued:
+        return Change(forget=True)
+    wait = outcome.retry_after if isinstance(outcome, Busy) else min(5.0 * 2 ** min(job.tries, 6), 300.0)
+    next_at = placing.now + int(wait * SECOND)
+    return Change(job=replace(job, state=JobState.QUEUED, next_at=next_at, tries=job.tries + 1))

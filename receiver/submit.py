@@ -1,0 +1,276 @@
+"""Submit: the only place that spends money.
+
+The job is written before the vendor is called, under a lease that is held while the call runs; the call runs in a
+task that the caller's disconnect does not cancel. Nothing is ever sent twice: a repeated idempotency key gets the
+first job, a lost answer makes the job `unknown`.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from receiver.calls import call, evidence_of
+from receiver.kit import Kit
+from receiver.placing import NotSent, Placing, PlacingOutcome, after_submission
+from receiver.settings import Account
+from receiver.settle import SECOND
+from receiver.store.protocol import Applied, Change, Evidence
+from schemas.answers import Busy, Refused, Unclear, read_submission
+from schemas.errors import (
+    ClipbellError,
+    IdempotencyMismatch,
+    InvalidOrder,
+    Problem,
+    RequestRefused,
+    StoreUnavailable,
+    Unanswered,
+    Unsent,
+    VendorBalance,
+    VendorBusy,
+    VendorRefused,
+    VendorUnreachable,
+)
+from schemas.event import at
+from schemas.job import Job, JobState
+from schemas.order import Order
+from schemas.vendor import Submission
+
+#: How long a job is ours without a sign of life, and how often we give one.
+LEASE, HEARTBEAT = 12 * SECOND, 4.0
+#: How long an order waits for its turn under a limit of ours, in seconds.
+LONGEST_TURN = 10.0
+COMMIT_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The job of an order; `is_new` False: the first job under the same idempotency key."""
+
+    job: Job
+    is_new: bool
+
+
+class Submitter:
+    """Places orders. One for each event loop."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._in_flight: dict[str, asyncio.Task[Job]] = {}
+
+    async def order(self, order: Order) -> Receipt:
+        """Place an order, now or in the queue.
+
+        Raises: RequestRefused in all its forms, StoreUnavailable.
+        """
+        kit = self._kit
+        account = self.account(order.vendor)
+        job_id = kit.mint("job_")
+        callback_url = kit.callback_url(account, job_id)
+        submission = account.vendor.submission(order, account.terms, callback_url)
+        body = order.canonical()
+        job = _job_of(order, account, submission, job_id, hashlib.sha256(body).hexdigest(), kit.now())
+        job = replace(job, callback=callback_url is not None)
+        if order.idempotency_key is not None:
+            first = await kit.store.job_by_key(order.idempotency_key)
+            if first is not None:
+                return await self._repeated(job, first)
+        if order.queue:
+            job = replace(job, state=JobState.QUEUED, next_at=kit.now())
+        else:
+            await self._turn(account)
+            job = replace(job, next_at=kit.now() + LEASE)
+        placed = await kit.store.place(job, body)
+        if not placed.is_new:
+            return await self._repeated(job, placed.job)
+        if order.queue:
+            return Receipt(placed.job, is_new=True)
+        return Receipt(await self._sent(placed.job, account, submission), is_new=True)
+
+    def account(self, name: str) -> Account:
+        """The account of an order.
+
+        Raises: InvalidOrder naming those that exist.
+        """
+        accounts = self._kit.settings.accounts
+        if name not in accounts:
+            known = ", ".join(sorted(accounts)) or "none; add a section [vendors.NAME]"
+            raise InvalidOrder([Problem("vendor", f"is not a configured account; configured: {known}")])
+        return accounts[name]
+
+    async def send_queued(self, job: Job) -> None:
+        """Send an order that waited in the queue, unless somebody else did; the outcome stands on the job."""
+        kit = self._kit
+        account = self.account(job.account)
+        order = await self._order_of(job)
+        callback_url = kit.callback_url(account, job.id)
+        submission = account.vendor.submission(order, account.terms, callback_url)
+        turn = await kit.store.take_turn(account.name, "order", account.limits, kit.now())
+        began = await kit.store.apply(job.id, lambda row: _begin(row, turn, kit.now() + LEASE))
+        if began.change.note and began.job is not None:
+            await self._sent(began.job, account, submission, queued=True)
+
+    async def order_again(self, job: Job) -> Receipt:
+        """Order the same again, as a new job.
+
+        Raises: as `order`.
+        """
+        order = await self._order_of(job)
+        return await self.order(order.model_copy(update={"idempotency_key": None, "queue": False, "batch": None}))
+
+    async def drain(self, seconds: float) -> None:
+        """At the end: wait for the orders that are under way."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight.values(), timeout=seconds)
+
+    async def _order_of(self, job: Job) -> Order:
+        body = await self._kit.store.body(job.order_sha256) if job.order_sha256 else None
+        if body is None:
+            raise InvalidOrder([Problem("job", f"the order of {job.id} is not kept here; place a new one")])
+        return Order.model_validate_json(body)
+
+    async def _repeated(self, job: Job, first: Job) -> Receipt:
+        if first.order_sha256 != job.order_sha256:
+            raise IdempotencyMismatch(
+                f"The idempotency key belongs to {first.id}, which is another order; use a new key for a new order."
+            )
+        task = self._in_flight.get(first.id)
+        return Receipt(await asyncio.shield(task) if task else first, is_new=False)
+
+    async def _turn(self, account: Account) -> None:
+        kit = self._kit
+        until = kit.now() + int(LONGEST_TURN * SECOND)
+        while turn := await kit.store.take_turn(account.name, "order", account.limits, kit.now()):
+            wait = (turn - kit.now()) / SECOND
+            if turn > until:
+                text = f"{account.name} is at the limit of calls that is set for it; try again in {wait:.0f} s."
+                raise VendorBusy(text, retry_after=max(wait, 1))
+            await asyncio.sleep(max(wait, 0.01))
+
+    async def _sent(self, job: Job, account: Account, submission: Submission, *, queued: bool = False) -> Job:
+        task = asyncio.create_task(self._send(job, account, submission, queued))
+        self._in_flight[job.id] = task
+        task.add_done_callback(lambda _: self._in_flight.pop(job.id, None))
+        task.add_done_callback(_seen)
+        return await asyncio.shield(task)
+
+    async def _send(self, job: Job, account: Account, submission: Submission, queued: bool) -> Job:
+        async with self._held(job):
+            outcome, evidence = await self._call(job, account, submission)
+            placing = Placing(
+                account, self._kit.rules, self._kit.now(), evidence.id if evidence else None, queued=queued
+            )
+            applied = await self._commit(job, outcome, placing, evidence)
+        refusal = None if queued else _refusal(outcome, account, applied)
+        if refusal is not None:
+            raise refusal
+        return applied.job or job
+
+    async def _call(
+        self, job: Job, account: Account, submission: Submission
+    ) -> tuple[PlacingOutcome, Evidence | None]:
+        try:
+            answer = await call(self._kit, account, submission.request, account.submit_timeout)
+        except Unsent as error:
+            return NotSent(str(error)), None
+        except Unanswered as error:
+            return Unclear(str(error)), None
+        evidence = evidence_of(self._kit, account, job.id, "submit", answer)
+        return read_submission(account.vendor, answer, _moment(self._kit)), evidence
+
+    async def _commit(
+        self, job: Job, outcome: PlacingOutcome, placing: Placing, evidence: Evidence | None
+    ) -> Applied:
+        for left in reversed(range(COMMIT_TRIES)):
+            try:
+                return await self._kit.store.apply(
+                    job.id, lambda row: after_submission(row, outcome, placing), evidence
+                )
+            except StoreUnavailable:
+                if not left:
+                    raise
+                await asyncio.sleep(1)
+        raise AssertionError  # the loop returns or raises
+
+    @asynccontextmanager
+    async def _held(self, job: Job) -> AsyncIterator[None]:
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(HEARTBEAT)
+                await self._kit.store.extend_jobs({job.id: job.fence}, self._kit.now() + LEASE)
+
+        heart = asyncio.create_task(beat())
+        heart.add_done_callback(_seen)
+        try:
+            yield
+        finally:
+            heart.cancel()
+
+
+def _job_of(order: Order, account: Account, submission: Submission, job_id: str, sha256: str, now: int) -> Job:
+    return Job(
+        id=job_id,
+        vendor=account.vendor.name,
+        account=account.name,
+        state=JobState.SUBMITTING,
+        created_at=now,
+        prompt=order.prompt,
+        model=submission.model,
+        params=order.params,
+        tags=tuple(order.tags),
+        metadata=order.metadata,
+        batch=order.batch,
+        estimate=submission.estimate,
+        seconds=submission.seconds,
+        idempotency_key=order.idempotency_key,
+        order_sha256=sha256,
+    )
+
+
+def _begin(job: Job | None, turn: int, until: int) -> Change:
+    if job is None or job.state is not JobState.QUEUED:
+        return Change(note=False)
+    if turn:
+        return Change(job=replace(job, next_at=turn), note=False)
+    return Change(job=replace(job, state=JobState.SUBMITTING, next_at=until), note=True)
+
+
+def _refusal(outcome: PlacingOutcome, account: Account, applied: Applied) -> ClipbellError | None:
+    """What the caller is told instead of a job; None: it gets the job."""
+    title = account.vendor.title
+    if applied.job is not None and applied.job.state is not JobState.REJECTED:
+        return None
+    if isinstance(outcome, NotSent):
+        return VendorUnreachable(f"{title} could not be reached, the order was not sent: {outcome.reason}; try again.")
+    if isinstance(outcome, Busy):
+        said = _said(outcome.error.code, outcome.error.message)
+        return VendorBusy(f"{title} is busy{said}; nothing was ordered.", retry_after=outcome.retry_after)
+    if isinstance(outcome, Refused):
+        return _no(outcome, title, account.vendor.plain_words, applied.job.id if applied.job else None)
+    return None
+
+
+def _no(refused: Refused, title: str, plain_words: Mapping[str, str], job_id: str | None) -> RequestRefused:
+    code, message = refused.error.code, refused.error.message
+    words = plain_words.get(code)
+    text = f"{title} refused the order{_said(code, message)}{f'; {words}' if words else ''}."
+    kind = VendorBalance if refused.balance else VendorRefused
+    refusal = kind(text, vendor_status=refused.status, vendor_code=code or None, vendor_message=message or None)
+    refusal.job_id = job_id
+    return refusal
+
+
+def _said(code: str, message: str) -> str:
+    words = ": ".join(part for part in (code, message.rstrip(".")) if part)
+    return f" ({words})" if words else ""
+
+
+def _seen(task: "asyncio.Task[object]") -> None:
+    if not task.cancelled():
+        task.exception()  # whoever awaits it is told; where nobody does (a client that left), it is no news
+
+
+def _moment(kit: Kit) -> datetime:
+    return at(kit.now())

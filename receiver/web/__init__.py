@@ -1,0 +1,1 @@
+"""The web application: callbacks, API, health; and the server that runs it."""
