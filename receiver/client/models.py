@@ -1,0 +1,269 @@
+"""What the server answers, typed: jobs, events, deliveries, evidence, alerts, clips, money. No behaviour.
+
+Times are datetimes in UTC, amounts Decimals, words the server's own strings.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar, overload
+
+from .records import Amount, MaybeMoment, Moment, Object, Record, Words, many, one
+
+T = TypeVar("T")
+
+#: States in which nothing more is awaited of a job.
+ENDED = frozenset({"completed", "failed", "rejected", "abandoned"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money(Record):
+    """An exact amount in `USD` or `credits`."""
+
+    amount: Amount
+    unit: str
+
+    def __str__(self) -> str:
+        """Say it for a person: `$0.136`, `40 credits`."""
+        sign, size = ("-" if self.amount < 0 else ""), abs(self.amount)
+        return f"{sign}${size:f}" if self.unit == "USD" else f"{sign}{size:f} {self.unit}"
+
+
+MaybeMoney = Annotated[Money | None, one(Money)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video(Record):
+    """One file of a clip; `expires_at`: when `url` dies, where that is known."""
+
+    url: str
+    mime_type: str | None
+    expires_at: MaybeMoment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure(Record):
+    """Why a clip failed; `refunded` None: nobody said."""
+
+    code: str
+    message: str
+    refunded: bool | None
+    refund_basis: str | None
+
+
+Videos = Annotated[tuple[Video, ...], many(Video)]
+MaybeFailure = Annotated[Failure | None, one(Failure)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Record):
+    """One order and what became of it."""
+
+    id: str
+    vendor: str
+    account: str
+    origin: str
+    state: str
+    vendor_job_id: str | None
+    prompt: str | None
+    model: str | None
+    params: Object
+    tags: Words
+    metadata: Object
+    batch: str | None
+    estimate: MaybeMoney
+    cost: MaybeMoney
+    videos: Videos
+    failure: MaybeFailure
+    overdue_at: MaybeMoment
+    callback: bool
+    settled_by: str | None
+    created_at: Moment
+    submitted_at: MaybeMoment
+    settled_at: MaybeMoment
+    event_ids: Words
+    #: Given once, by `expect`: the address to give to the vendor.
+    callback_url: str | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is awaited: completed, failed, rejected or abandoned."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Record):
+    """Something people and programs are told of."""
+
+    id: str
+    type: str
+    vendor: str | None
+    account: str | None
+    job_id: str | None
+    vendor_job_id: str | None
+    occurred_at: Moment
+    received_at: Moment
+    source: str
+    trust: str
+    prompt: str | None
+    model: str | None
+    duration_seconds: float | None
+    resolution: str | None
+    videos: Videos
+    cost: MaybeMoney
+    failure: MaybeFailure
+    tags: Words
+    metadata: Object
+    batch: str | None
+    detail: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt(Record):
+    """One try at a delivery."""
+
+    at: Moment
+    outcome: str
+    reason: str | None
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Record):
+    """One event for one target of one handler."""
+
+    id: str
+    event_id: str
+    job_id: str | None
+    handler: str
+    target: str
+    state: str
+    attempts: Annotated[tuple[Attempt, ...], many(Attempt)]
+    next_at: MaybeMoment
+    created_at: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(Record):
+    """What others sent about a job, and what was made of it. Its bytes: `evidence_body`."""
+
+    id: str
+    at: Moment
+    job_id: str | None
+    account: str
+    kind: str
+    verdict: str
+    status: int | None
+    headers: Object
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert(Record):
+    """Something a person should know or mend; `cleared_at` None: it still stands."""
+
+    id: str
+    code: str
+    subject: str
+    job_id: str | None
+    text: str
+    next_step: str
+    raised_at: Moment
+    cleared_at: MaybeMoment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip(Record):
+    """A file that was saved."""
+
+    id: str
+    job_id: str
+    number: int
+    handler: str
+    path: str
+    bytes: int
+    sha256: str
+    mime_type: str
+    poster: str | None
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine(Record):
+    """One line of money; a refund is negative, `amount` None: nobody said how much."""
+
+    id: str
+    at: Moment
+    job_id: str
+    vendor: str
+    account: str
+    kind: str
+    amount: MaybeMoney
+    basis: str
+    evidence_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSum(Record):
+    """What lines of one key and unit add up to; `open_estimate` is of jobs not yet settled and no part of `total`."""
+
+    key: str
+    unit: str
+    charged: Amount
+    refunded: Amount
+    total: Amount
+    open_estimate: Amount
+    unknown_lines: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler(Record):
+    """A configured handler; its health is in `raw`."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor(Record):
+    """What is known of a vendor; limits, prices and quirks are in `raw`."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed(Record):
+    """A notice of the stream: `kind` (`job`, `delivery`, `alert`) and the id of what changed."""
+
+    kind: str
+    id: str
+
+
+class Page(Sequence[T], Generic[T]):
+    """A part of a list, newest first; `next`: the cursor of the part that follows, None at the end."""
+
+    def __init__(self, items: Sequence[T], next: str | None) -> None:  # noqa: A002 - the contract's word
+        self.items = tuple(items)
+        self.next = next
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        """Take one item, or some."""
+        return self.items[index]
+
+    def __len__(self) -> int:
+        """Count the items of this part."""
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[T]:
+        """Go through the items of this part."""
+        return iter(self.items)
+
+    def __repr__(self) -> str:
+        """Show the items."""
+        return f"Page({list(self.items)!r}, next={self.next!r})"
