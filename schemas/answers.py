@@ -3,17 +3,24 @@
 To an order: accepted, refused, busy, or unclear (the vendor may have it). To a look: a report, or why there is none.
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from schemas.errors import Unreadable
-from schemas.event import Failure
+from schemas.event import Failure, Money, Unit, Video
 from schemas.reading import Reading
 from schemas.report import Report, Said
-from schemas.vendor import Accepted, Answer, Terms, Vendor, VendorError, until_midnight
+from schemas.vendor import Accepted, Answer, HistoryPage, Terms, Vendor, VendorError, until_midnight
 
+_SECONDS = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 SHORTEST_WAIT, LONGEST_WAIT, USUAL_WAIT = 1.0, 3600.0, 60.0
+#: More than any clip costs, in any unit; keeps a mad figure out of the books.
+MOST = 1_000_000_000
+LONGEST_WORDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,9 @@ class Missing:
 
 
 SubmitOutcome = Accepted | Refused | Busy | Unclear
-LookOutcome = Report | Missing | Refused | Busy | Unclear
+T = TypeVar("T")
+NoNews = Missing | Refused | Busy | Unclear
+LookOutcome = Report | NoNews
 
 
 def read_submission(vendor: Vendor, answer: Answer, now: datetime) -> SubmitOutcome:
@@ -79,6 +88,20 @@ def _read_success(vendor: Vendor, answer: Answer, payload: Reading | None) -> Su
 
 def read_look(vendor: Vendor, answer: Answer, terms: Terms, now: datetime) -> LookOutcome:
     """Classify the answer to a look at one job."""
+    return _read(vendor, answer, now, lambda payload: vendor.report_from_status(payload, terms))
+
+
+def read_renewal(vendor: Vendor, answer: Answer, now: datetime) -> tuple[Video, ...] | NoNews:
+    """Classify the answer to `renew_request`: the videos with fresh URLs, or why there are none."""
+    return _read(vendor, answer, now, vendor.videos_from_renewal)
+
+
+def read_history(vendor: Vendor, answer: Answer, terms: Terms, now: datetime) -> HistoryPage | NoNews:
+    """Classify the answer to `history_request`."""
+    return _read(vendor, answer, now, lambda payload: vendor.history_page(payload, terms))
+
+
+def _read(vendor: Vendor, answer: Answer, now: datetime, read: Callable[[Reading], T]) -> T | NoNews:
     payload = _payload(answer)
     if answer.status == 429:
         return _busy(vendor, answer, _error(vendor, payload), now)
@@ -91,9 +114,14 @@ def read_look(vendor: Vendor, answer: Answer, terms: Terms, now: datetime) -> Lo
     if payload is None:
         return Unclear(f"the vendor answered HTTP {answer.status} with a body that is not JSON")
     try:
-        return vendor.report_from_status(payload, terms)
+        return read(payload)
     except Unreadable as error:
         return Unclear(f"the vendor's answer cannot be read: {error}")
+
+
+def denies_success(payload: Reading) -> bool:
+    """Whether a body says `success: false`."""
+    return payload["success"].value is False
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:
@@ -102,7 +130,7 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
     if not text:
         return None
     try:
-        seconds = float(text) if text.replace(".", "", 1).lstrip("+-").isdecimal() else _seconds_to(text, now)
+        seconds = float(text) if _SECONDS.fullmatch(text) else _seconds_to(text, now)
     except (ValueError, TypeError, OverflowError):
         return None
     return clamp(seconds)
@@ -143,43 +171,65 @@ def _busy(vendor: Vendor, answer: Answer, error: VendorError, now: datetime) -> 
     if wait is None and error.retry_after is not None:
         wait = clamp(error.retry_after)
     stops = error.code in vendor.stop_codes
-    return Busy(wait if wait is not None else LONGEST_WAIT if stops else USUAL_WAIT, error, stops=stops)
+    if wait is None:
+        wait = LONGEST_WAIT if stops or error.code in vendor.quota_codes else USUAL_WAIT
+    return Busy(wait, error, stops=stops)
 
 
-def error_from(payload: Reading, *, code: str = "code", message: str = "message") -> VendorError:
+def error_from(payload: Reading) -> VendorError:
     """Read the usual refusal shapes: `{"error": {"code", "message"}}`, `{"error": "code", "message"}`, a sentence."""
-    found = payload.value.get("error")
-    if isinstance(found, dict):
-        details = found.get("details")
-        wait = details.get("retry_after") if isinstance(details, dict) else None
-        return VendorError(_word(found.get(code)), _word(found.get(message)), _seconds(wait))
-    said = _word(payload.value.get(message)) or _word(payload.value.get("msg"))
-    if isinstance(found, str):
-        return VendorError(found, said) if " " not in found else VendorError("", found)
-    return VendorError(_word(payload.value.get(code)), said)
+    found = payload.maybe("error")
+    if isinstance(found.value, dict):
+        wait = found.maybe("details", "retry_after").maybe_number()
+        return VendorError(_word(found, "code"), _sentence(found), None if wait is None else float(wait))
+    said = _word(found)
+    if not said:
+        return VendorError(_word(payload, "code"), _sentence(payload))
+    if " " in said:
+        return VendorError("", said + _details(payload))
+    return VendorError(said, _sentence(payload))
 
 
-def failure_from(error: Reading, said: Said | None, *, message: Reading | None = None) -> Failure | None:
-    """Read why a clip failed, out of a string, an object `{"code", "message"}` or null; a failed one always has one."""
+def failure_from(payload: Reading, said: Said | None, refunded: bool | None = None) -> Failure | None:
+    """Read why a clip failed: `error` is a string, an object `{"code", "message"}` or null, beside it a `message`.
+
+    One that failed always has a reason; one that did not has what its `error` says, if it says anything.
+    """
     code = words = ""
-    if isinstance(error.value, dict):
-        code, words = _word(error.value.get("code")), _word(error.value.get("message"))
-    elif (said_so := _word(error.value)) and " " in said_so:
-        words = said_so
+    found = payload.maybe("error")
+    if isinstance(found.value, dict):
+        code, words = _word(found, "code"), _word(found, "message")
     else:
-        code = said_so
-    words = words or (message.maybe_text() or "" if message else "")
+        text = _word(found)
+        code, words = ("", text) if " " in text else (text, "")
     if not (code or words) and said is not Said.FAILED:
         return None
-    return Failure(code or "generation_failed", words or "The vendor gave no reason.")
+    words = words or _word(payload, "error_message") or _word(payload, "message") or code
+    return Failure(code or "generation_failed", words or "the vendor gave no reason", refunded)
 
 
-def _word(value: object) -> str:
-    return str(value)[:2000] if isinstance(value, str | int) and not isinstance(value, bool) else ""
+def money_from(amount: Reading, unit: Unit) -> Money | None:
+    """Read an amount; what is no sensible amount says nothing."""
+    found = amount.maybe_number()
+    return Money(found, unit) if found is not None and 0 <= found <= MOST else None
 
 
-def _seconds(value: object) -> float | None:
-    try:
-        return float(str(value)) if value is not None else None
-    except ValueError:
-        return None
+def _sentence(payload: Reading) -> str:
+    words = _word(payload, "message") or _word(payload, "msg") or _word(payload, "detail")
+    return words + _details(payload)
+
+
+def _details(payload: Reading) -> str:
+    """What a refusal says beside its sentence: `details`, as text or by field."""
+    details = payload.maybe("details").value
+    if isinstance(details, str):
+        return f" ({details[:LONGEST_WORDS]})"
+    if not isinstance(details, dict):
+        return ""
+    by_field = "; ".join(f"{name}: {why}" for name, why in details.items() if isinstance(why, str))
+    return f" ({by_field[:LONGEST_WORDS]})" if by_field else ""
+
+
+def _word(payload: Reading, *names: str) -> str:
+    value = payload.maybe(*names).value
+    return str(value)[:LONGEST_WORDS] if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -10,6 +10,8 @@ from typing import Any
 from schemas.errors import InvalidOrder, Problem
 from schemas.order import ImageRule, Order
 
+#: The fields of an order that vendors have in common.
+COMMON = ("prompt", "seconds", "aspect_ratio", "images", "model")
 #: Says what is wrong with a value, None where nothing is.
 Rule = Callable[[Any], str | None]
 
@@ -20,7 +22,7 @@ def text(low: int = 0, high: int | None = None) -> Rule:
     def rule(value: Any) -> str | None:
         if not isinstance(value, str):
             return "must be a string"
-        if len(value) < low or not value.strip() and low:
+        if len(value) < low or (low and not value.strip()):
             return f"must have at least {low} character{'s' if low > 1 else ''}"
         if high is not None and len(value) > high:
             return f"must have at most {high} characters; it has {len(value)}"
@@ -55,15 +57,19 @@ def flag(value: Any) -> str | None:
 
 
 def images(images: ImageRule, low: int, high: int) -> Rule:
-    """A list of so many images; names the first that will not do."""
+    """A list of so many images; names each that will not do."""
 
     def rule(value: Any) -> str | None:
         if not isinstance(value, list) or not low <= len(value) <= high:
-            return f"must be a list of {low} to {high} images"
-        problems = ((n, images.problem(image)) for n, image in enumerate(value))
-        return next((f"image {n + 1} {problem}" for n, problem in problems if problem), None)
+            return f"must be a list of {low} to {high} images" if low < high else f"must be a list of {_count(low)}"
+        problems = ((n, images.problem(image)) for n, image in enumerate(value, 1))
+        return "; ".join(f"image {n} {problem}" for n, problem in problems if problem) or None
 
     return rule
+
+
+def _count(images: int) -> str:
+    return f"{images} image{'s' if images > 1 else ''}"
 
 
 class Draft:
@@ -83,10 +89,19 @@ class Draft:
             self.body[name] = value
             self._origins[name] = origin
 
-    def lacks(self, origin: str, value: Any, instead: str) -> None:
-        """Refuse a common field that this vendor does not have; it is never dropped in silence."""
-        if value is not None and value != []:
-            self.problems.append(Problem(origin, instead))
+    def common(self, **names: str | None) -> None:
+        """Put the order's common fields under the vendor's names for them; None: its file sees to that one itself.
+
+        A field that is not named, the vendor does not have: it is refused, never dropped in silence.
+        """
+        for field in COMMON:
+            value = getattr(self.order, field)
+            if value is None or value == []:
+                continue
+            if field not in names:
+                self.problems.append(Problem(field, "cannot be chosen at this vendor; leave it out"))
+            elif name := names[field]:
+                self.put(name, value, field)
 
     def default(self, name: str, value: Any) -> None:
         """Set a field that the caller left open."""

@@ -7,7 +7,7 @@ knows a vendor.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ class Money:
     @property
     def micros(self) -> int:
         """The amount in millionths of its unit, rounded half up where a vendor is finer than that."""
-        return int((self.amount * MICROS).to_integral_value())
+        return int((self.amount * MICROS).to_integral_value(ROUND_HALF_UP))
 
     @classmethod
     def of_micros(cls, micros: int, unit: Unit) -> "Money":
@@ -63,7 +63,7 @@ class Money:
 
     def to_json(self) -> dict[str, str]:
         """Say the amount as a plain decimal string: `{"amount": "0.136", "unit": "USD"}`."""
-        text = f"{self.amount:f}"
+        text = f"{self.amount:f}" if self.amount else "0"
         return {"amount": text.rstrip("0").rstrip(".") if "." in text else text, "unit": self.unit}
 
 

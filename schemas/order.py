@@ -8,6 +8,8 @@ import binascii
 import hashlib
 import ipaddress
 import json
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from schemas.errors import InvalidOrder, Problem
 
 MAX_TAGS = 50
 MAX_METADATA = 16 * 1024
+MAX_URL = 8192
 
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -64,7 +67,7 @@ def order_from_json(data: Any) -> Order:
     Raises: InvalidOrder with every problem.
     """
     if not isinstance(data, dict):
-        raise InvalidOrder([Problem("body", "must be a JSON object such as {\"vendor\": \"vrex\", \"prompt\": \"…\"}")])
+        raise InvalidOrder([Problem("body", 'must be a JSON object such as {"vendor": "vrex", "prompt": "…"}')])
     try:
         return Order.model_validate(data)
     except ValidationError as error:
@@ -107,7 +110,7 @@ class ImageRule:
 
     def _data_problem(self, image: str) -> str | None:
         if self.max_bytes is None:
-            return "this vendor takes no data URLs; give a public https URL"
+            return "must be an https URL of a public host; this vendor takes no data URLs"
         head, comma, text = image[5:].partition(",")
         media_type, *options = head.lower().split(";")
         if not comma or "base64" not in options or media_type not in self.types:
@@ -125,6 +128,8 @@ class ImageRule:
 
 def _url_problem(image: str, *, takes_data: bool) -> str | None:
     wanted = "must be an https URL of a public host" + (" or a data URL" if takes_data else "")
+    if len(image) > MAX_URL:
+        return f"{wanted}, of at most {MAX_URL} characters"
     if any(c <= " " or c == "\x7f" for c in image):
         return f"{wanted}, without spaces or control characters"
     try:
@@ -137,17 +142,25 @@ def _url_problem(image: str, *, takes_data: bool) -> str | None:
     return wanted if is_private_name(host) else None
 
 
-_PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test", ".invalid", ".onion")
+_PRIVATE_SUFFIXES = tuple(
+    f".{name}"
+    for name in "localhost local localdomain internal intranet corp home lan home.arpa test invalid onion".split()
+)
+# a backslash or a percent sign is read as the end of a host, or as another character, by some
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)+\.?")
 
 
 def is_private_name(host: str) -> bool:
     """Whether a host's name or literal address is, by itself, not a public one. No lookup."""
-    host = host.rstrip(".").lower()
+    host = unicodedata.normalize("NFKC", host).lower()
     try:
-        return not is_public(ipaddress.ip_address(host.split("%")[0]))
+        return not is_public(ipaddress.ip_address(host.rstrip(".").split("%")[0]))
     except ValueError:
         pass
+    if not _HOST.fullmatch(host):
+        return True
+    host = host.removesuffix(".")
     last = host.rsplit(".", 1)[-1]
     # 127.1, 0x7f.1 and 2130706433 are addresses to a resolver though not to ipaddress
     looks_numeric = last.isdigit() or (last.startswith("0x") and all(c in "0123456789abcdef" for c in last[2:]))
-    return "." not in host or host.endswith(_PRIVATE_SUFFIXES) or looks_numeric or not last.isascii()
+    return host.endswith(_PRIVATE_SUFFIXES) or looks_numeric or not last.isascii()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from schemas.errors import Unreadable
@@ -18,8 +18,10 @@ from schemas.errors import Unreadable
 MAX_DEPTH = 32
 MAX_INT = 2**63 - 1
 MAX_DIGITS = 40
-# later than this is no time of our age, whatever unit the sender had in mind
+# the year 2100: later is no time of our age, whatever unit the sender had in mind
 _LATEST_SECONDS = 4_102_444_800
+_EARLIEST, _LATEST = (datetime.fromtimestamp(seconds, UTC) for seconds in (0, _LATEST_SECONDS))
+_NUMBER_IN_TEXT = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 # what vendors name their jobs; it becomes part of a path, so dots alone are none
 _JOB_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.-]{1,128}", re.ASCII)
 
@@ -108,15 +110,25 @@ class Reading:
             raise self._wrong("a string that is not empty")
         return text
 
-    def job_id(self) -> str:
+    def job_id(self) -> str | None:
         """The value as the id of a vendor's job, fit for a path.
 
         Raises: Unreadable.
         """
-        text = self.known_text()
-        if not is_job_id(text):
+        text = self.text()
+        if text is not None and not is_job_id(text):
             raise self._wrong("a job id of at most 128 letters, digits, _ . -")
         return text
+
+    def known_job_id(self) -> str:
+        """The value as the id of a vendor's job that is there.
+
+        Raises: Unreadable.
+        """
+        found = self.job_id()
+        if found is None:
+            raise self._wrong("a job id")
+        return found
 
     def number(self) -> Decimal | None:
         """The value as an exact number; one in a string counts.
@@ -124,12 +136,10 @@ class Reading:
         Raises: Unreadable.
         """
         value = self.value
-        if isinstance(value, str):
-            value = _decimal_of(value)
-        if value is None and self.value is None:
-            return None
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        if isinstance(value, str) and len(value) <= MAX_DIGITS and _NUMBER_IN_TEXT.fullmatch(value):
             return Decimal(value)
+        if value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool)):
+            return None if value is None else Decimal(value)
         raise self._wrong("a number")
 
     def flag(self) -> bool | None:
@@ -147,11 +157,7 @@ class Reading:
         Raises: Unreadable.
         """
         if isinstance(self.value, str):
-            try:
-                found = datetime.fromisoformat(self.value)
-                return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-            except (ValueError, OverflowError) as error:
-                raise self._wrong("a time in ISO 8601") from error
+            return self._written_time(self.value)
         seconds = self.number()
         if seconds is None:
             return None
@@ -159,7 +165,29 @@ class Reading:
             raise self._wrong("a time in seconds since 1970")
         return datetime.fromtimestamp(float(seconds), UTC)
 
-    # what is nice to know must not cost us a verdict: in any other kind it says nothing
+    def _written_time(self, text: str) -> datetime:
+        try:
+            found = datetime.fromisoformat(text)
+            found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise self._wrong("a time in ISO 8601") from error
+        if not _EARLIEST <= found <= _LATEST:
+            raise self._wrong("a time from 1970 to 2100")
+        return found
+
+    # what is nice to know must not cost us a verdict: of any other kind it says nothing
+
+    def maybe(self, *names: str) -> "Reading":
+        """Step into objects; what is missing, or would be in something else than an object, reads as null."""
+        value = self.value
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+        return Reading(value, ".".join([self.path, *names] if self.path else names))
+
+    def holder(self, member: str, *names: str) -> "Reading":
+        """The first of these inner objects that has such a member, else this value itself."""
+        found = (self.maybe(name) for name in names)
+        return next((inner for inner in found if not inner.maybe(member).is_null), self)
 
     def maybe_text(self) -> str | None:
         """The value where it is a string, else None."""
@@ -171,6 +199,13 @@ class Reading:
             return self.number()
         except Unreadable:
             return None
+
+    def maybe_length(self) -> int | float | None:
+        """The value where it is a number that is not negative, whole where it can be, else None."""
+        found = self.maybe_number()
+        if found is None or found < 0:
+            return None
+        return int(found) if found == int(found) else float(found)
 
     def maybe_time(self) -> datetime | None:
         """The value where it is a time, else None."""
@@ -195,12 +230,6 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _decimal_of(text: str) -> Decimal | None:
-    if len(text) > MAX_DIGITS or not text.strip("-").replace(".", "", 1).isdecimal() or not text.isascii():
-        return None
-    return Decimal(text)
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -215,8 +244,12 @@ def _integer(digits: str) -> int:
 
 
 def _fraction(digits: str) -> Decimal:
-    found = Decimal(digits) if len(digits) <= MAX_DIGITS else Decimal("Infinity")
-    if abs(found) > MAX_INT or (found and found.adjusted() < -MAX_DIGITS):
+    try:
+        found = Decimal(digits) if len(digits) <= MAX_DIGITS else None
+    except InvalidOperation:  # an exponent beyond all measure
+        found = None
+    # of a zero as well: 0e999999999 is a gigabyte of digits to whoever writes it out
+    if found is None or abs(found.adjusted()) > MAX_DIGITS or abs(found) > MAX_INT:
         raise ValueError("has a number that is too large or too fine")
     return found
 

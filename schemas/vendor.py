@@ -6,11 +6,11 @@ operator may override them (`Terms`). How HTTP answers are classified, the same 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
 
 from schemas.errors import InvalidRequest, Problem
-from schemas.event import Money
+from schemas.event import Money, Video
 from schemas.order import Order
 from schemas.reading import Reading, is_job_id
 from schemas.report import Report, Said
@@ -24,6 +24,11 @@ class Part:
     content: bytes
     filename: str | None = None
     content_type: str | None = None
+    #: Where the caller has to get the content (and its type) from before the call; then `content` is empty.
+    url: str | None = None
+    #: The most bytes to get from there, and the types to take.
+    max_bytes: int | None = None
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,24 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One job as a vendor's history lists it, and what tells whose order it was. Its report may lack the videos."""
+
+    report: Report
+    created_at: datetime | None
+    prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A page of a vendor's history, newest first."""
+
+    entries: tuple[HistoryEntry, ...]
+    #: Whether there are older ones.
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VendorError:
     """A vendor's refusal in its own words; `code` "" where it has none."""
 
@@ -87,6 +110,14 @@ class Terms:
     def said(self, word: str) -> Said | None:
         """What a state word means; None: unknown. Upper and lower case are one."""
         return self.words.get(word.lower())
+
+
+class StatusRequest(Protocol):
+    """From a vendor's job id to the call that reads it; `model`: as ordered, where a vendor has several doors."""
+
+    def __call__(self, vendor_job_id: str, terms: Terms, model: str | None = None, /) -> Request:
+        """Raises: InvalidRequest for an id that no vendor gives."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +146,8 @@ class Vendor:
     submission: Callable[[Order, Terms, str | None], Submission]
     #: Read the body of a 2xx answer to a submission. Raises Unreadable.
     accepted: Callable[[Reading], Accepted]
-    #: The call that reads a job.
-    status_request: Callable[[str, Terms], Request]
+    #: The call that reads a job. Raises InvalidRequest for an id that no vendor gives.
+    status_request: StatusRequest
     #: Read the body of a 2xx answer to it. Raises Unreadable.
     report_from_status: Callable[[Reading, Terms], Report]
     #: Read a refusal; never raises for a shape that it does not know.
@@ -148,8 +179,16 @@ class Vendor:
     balance_codes: frozenset[str] = frozenset()
     #: Codes of a 429 that hold until midnight UTC.
     midnight_codes: frozenset[str] = frozenset()
+    #: Codes of a 429 that hold for hours: a quota of a rolling day.
+    quota_codes: frozenset[str] = frozenset()
     #: Codes that stop the account until a person acts.
     stop_codes: frozenset[str] = frozenset()
+    #: The call that gives fresh URLs for a completed job, and how to read its answer; None: a status read does.
+    renew_request: StatusRequest | None = None
+    videos_from_renewal: Callable[[Reading], tuple[Video, ...]] = lambda _: ()
+    #: The call for so many jobs after skipping so many, newest first, and how to read its answer. Raises Unreadable.
+    history_request: Callable[[int, int], Request] | None = None
+    history_page: Callable[[Reading, Terms], HistoryPage] = lambda _, __: HistoryPage((), more=False)
     #: A free call that tells whether the key works.
     key_check: Request | None = None
     #: What the vendor's callbacks want as an answer.
@@ -160,13 +199,23 @@ class Vendor:
 
 
 def until_midnight(now: datetime) -> float:
-    """Seconds from a moment in UTC to the next midnight."""
+    """Seconds from a moment to the next midnight UTC."""
+    now = now.astimezone(UTC)
     return 86_400 - (now.hour * 3600 + now.minute * 60 + now.second)
 
 
 def bearer(api_key: str) -> dict[str, str]:
     """The header that carries most vendors' keys."""
     return {"authorization": f"Bearer {api_key}"}
+
+
+def reads(template: str) -> StatusRequest:
+    """The call that reads a job at a path such as `/videos/{id}`, or where the operator says (`status_path`)."""
+
+    def request(vendor_job_id: str, terms: Terms, model: str | None = None, /) -> Request:
+        return Request("GET", job_path(terms.status_path or template, vendor_job_id))
+
+    return request
 
 
 def job_path(template: str, vendor_job_id: str) -> str:

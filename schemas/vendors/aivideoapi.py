@@ -17,7 +17,7 @@ from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
 from schemas.reading import Reading
 from schemas.report import Report, Said
-from schemas.vendor import Accepted, Pace, Request, Submission, Terms, Vendor, bearer, job_path
+from schemas.vendor import Accepted, Pace, Request, Submission, Terms, Vendor, bearer, reads
 
 MODEL, EXTEND = "veo-3", "veo-3-extend"
 TEXT, FRAMES, REFERENCES = "TEXT_2_VIDEO", "FIRST_AND_LAST_FRAMES_2_VIDEO", "REFERENCE_2_VIDEO"
@@ -40,11 +40,7 @@ FIELDS: Mapping[str, Rule] = {
 def submission(order: Order, terms: Terms, callback_url: str | None) -> Submission:
     """Turn an order into `POST /v1/videos/generations`: one image is the first frame, two the first and the last."""
     draft = Draft(order, ours=("callback_url",))
-    draft.put("prompt", order.prompt, "prompt")
-    draft.put("model", order.model, "model")
-    draft.put("aspect_ratio", order.aspect_ratio, "aspect_ratio")
-    draft.put("image_urls", order.images or None, "images")
-    draft.lacks("seconds", order.seconds, "cannot be chosen at aivideoapi; leave it out")
+    draft.common(prompt="prompt", model="model", aspect_ratio="aspect_ratio", images="image_urls")
     _merge(draft, terms)
     draft.default("model", EXTEND if "extend_task_id" in draft.body else MODEL)
     if draft.body["model"] == EXTEND:
@@ -61,15 +57,14 @@ def submission(order: Order, terms: Terms, callback_url: str | None) -> Submissi
 
 
 def _merge(draft: Draft, terms: Terms) -> None:
-    inner = draft.order.params.get("input") or {}
-    flat = {name: value for name, value in draft.order.params.items() if name != "input"}
+    flat = dict(draft.order.params)
+    inner = flat.pop("input", None)
     if isinstance(inner, dict):
         draft.merge(inner, FIELDS, allow_unknown=terms.allow_unknown_params, origin="params.input")
         for name in sorted(inner.keys() & flat.keys()):
             draft.refuse(name, "is given in params too; leave one of them out")
-    else:
-        draft.put("input", inner, "params.input")
-        draft.refuse("input", "must be an object")
+    elif inner is not None:
+        draft.refuse("params.input", "must be an object")
     draft.merge(flat, FIELDS, allow_unknown=terms.allow_unknown_params)
 
 
@@ -110,16 +105,11 @@ def says_no(payload: Reading) -> bool:
 
 def accepted(payload: Reading) -> Accepted:
     """Read `{"code": 200, "msg", "data": {"taskId"}}`."""
-    return Accepted(payload["data"]["taskId"].job_id())
+    return Accepted(payload["data"]["taskId"].known_job_id())
 
 
-def status_request(vendor_job_id: str, terms: Terms) -> Request:
-    """Read one task."""
-    return Request("GET", job_path(terms.status_path or "/v1/tasks/{id}", vendor_job_id))
-
-
-def report(payload: Reading, terms: Terms) -> Report:
-    """Read a task, in a status answer or a callback: they are the same. Times are Unix seconds."""
+def report_from_status(payload: Reading, terms: Terms) -> Report:
+    """Read a task. Times are Unix seconds."""
     word = payload["status"].known_text()
     said = terms.said(word)
     urls = (each.text() for each in payload["output"]["urls"].items())
@@ -128,12 +118,18 @@ def report(payload: Reading, terms: Terms) -> Report:
         said=said,
         vendor_job_id=payload["id"].job_id(),
         videos=tuple(Video(url) for url in urls if url),
-        failure=failure_from(payload["error"], said),
+        failure=failure_from(payload, said),
         occurred_at=payload["completed_at"].maybe_time(),
         model=payload["model"].maybe_text(),
-        resolution=payload["output"]["metadata"]["resolution"].maybe_text(),
+        resolution=payload.maybe("output", "metadata", "resolution").maybe_text(),
         raw=payload.plain(),
     )
+
+
+def report_from_callback(payload: Reading, terms: Terms) -> Report:
+    """Read a callback: a task as it is read, never without its id."""
+    payload["id"].known_job_id()
+    return report_from_status(payload, terms)
 
 
 VENDOR = Vendor(
@@ -145,9 +141,9 @@ VENDOR = Vendor(
     submission=submission,
     accepted=accepted,
     says_no=says_no,
-    status_request=status_request,
-    report_from_status=report,
-    report_from_callback=report,
+    status_request=reads("/v1/tasks/{id}"),
+    report_from_status=report_from_status,
+    report_from_callback=report_from_callback,
     error=error_from,
     words={"pending": Said.PENDING, "processing": Said.RUNNING, "completed": Said.COMPLETED, "failed": Said.FAILED},
     prices={"fast": Money(Decimal(40), "credits"), "quality": Money(Decimal(300), "credits")},

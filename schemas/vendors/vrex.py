@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
-
-from schemas.answers import error_from
+from schemas.answers import error_from, failure_from, money_from
 from schemas.draft import Draft, Rule, images, one_of, text
-from schemas.errors import Unreadable
-from schemas.event import Failure, Money, Video
+from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
 from schemas.reading import Reading
 from schemas.report import Report, Said
-from schemas.vendor import Accepted, Request, Submission, Terms, Vendor, VendorError
+from schemas.vendor import Accepted, Request, Submission, Terms, Vendor, bearer, reads
 
 MODEL = "veo-3.1-lite"
 SIZES = {"16:9": "1280x720", "9:16": "720x1280"}
@@ -36,26 +34,19 @@ FIELDS: Mapping[str, Rule] = {
 }
 #: mode -> the field it needs; the others are forbidden
 MODE_IMAGES = {"t2v": None, "i2v": "start_image", "r2v": "ref_images"}
-EVENTS = {"video.completed": Said.COMPLETED, "video.failed": Said.FAILED}
 
 
 def submission(order: Order, terms: Terms, callback_url: str | None) -> Submission:
     """Turn an order into `POST /videos`: one image is the start frame, two or three are references."""
     draft = Draft(order, ours=("webhook_url",))
-    draft.put("prompt", order.prompt, "prompt")
-    draft.put("seconds", order.seconds, "seconds")
-    draft.put("model", order.model, "model")
-    if order.aspect_ratio is not None:
-        draft.put("size", SIZES.get(order.aspect_ratio, order.aspect_ratio), "aspect_ratio")
-    if len(order.images) == 1:
-        draft.put("start_image", order.images[0], "images")
-    elif order.images:
-        draft.put("ref_images", order.images, "images")
+    draft.common(prompt="prompt", seconds="seconds", model="model", aspect_ratio=None, images=None)
+    _put_size(draft)
+    _put_images(draft)
     draft.merge(order.params, FIELDS, allow_unknown=terms.allow_unknown_params)
     _choose_mode(draft)
     draft.default("seconds", 8)
     draft.default("model", MODEL)
-    draft.check(_fields_for(draft))
+    draft.check(FIELDS)
     body = draft.done()
     if callback_url:
         body["webhook_url"] = callback_url
@@ -64,11 +55,28 @@ def submission(order: Order, terms: Terms, callback_url: str | None) -> Submissi
     return Submission(Request("POST", "/videos", json=body), body["model"], body["seconds"], estimate)
 
 
+def _put_size(draft: Draft) -> None:
+    ratio = draft.order.aspect_ratio
+    if ratio is None:
+        return
+    draft.put("size", SIZES.get(ratio), "aspect_ratio")
+    if ratio not in SIZES:
+        draft.refuse("aspect_ratio", f"must be one of {', '.join(SIZES)}; for others of its sizes give params.size")
+
+
+def _put_images(draft: Draft) -> None:
+    pictures = draft.order.images
+    if len(pictures) == 1 and draft.order.params.get("mode") != "r2v":
+        draft.put("start_image", pictures[0], "images")
+    elif pictures:
+        draft.put("ref_images", pictures, "images")
+
+
 def _choose_mode(draft: Draft) -> None:
     present = [name for name in ("start_image", "ref_images") if name in draft.body]
     draft.default("mode", "i2v" if present == ["start_image"] else "r2v" if present == ["ref_images"] else "t2v")
     mode = draft.body["mode"]
-    if mode not in MODE_IMAGES:
+    if not isinstance(mode, str) or mode not in MODE_IMAGES:
         return
     needed = MODE_IMAGES[mode]
     if needed and needed not in present:
@@ -76,41 +84,30 @@ def _choose_mode(draft: Draft) -> None:
     for name in present:
         if name != needed:
             draft.refuse(name, f"is not taken with mode {mode}")
-    if mode == "r2v" and isinstance(draft.body.get("seconds", 8), int):
+    if mode == "r2v":
         draft.body["seconds"] = 8  # "any value is normalized to 8"
-
-
-def _fields_for(draft: Draft) -> Mapping[str, Rule]:
-    # a ratio that the table of sizes lacks was put down as it is: name the ratios, not the sizes
-    if draft.body.get("size") == draft.order.aspect_ratio:
-        return {**FIELDS, "size": lambda _: "must be 16:9 or 9:16"}
-    return FIELDS
 
 
 def accepted(payload: Reading) -> Accepted:
     """Read the 202: its `estimated_cost_usd` is what was charged for now."""
-    return Accepted(payload["id"].known_text(), _usd(payload["estimated_cost_usd"]))
-
-
-def status_request(vendor_job_id: str, terms: Terms) -> Request:
-    """Read one job; that also renews its URL."""
-    return Request("GET", f"/videos/{vendor_job_id}")
+    return Accepted(payload["id"].known_job_id(), money_from(payload["estimated_cost_usd"], "USD"))
 
 
 def report_from_status(payload: Reading, terms: Terms) -> Report:
     """Read `GET /videos/{id}`; `actual_*` go before what was asked for."""
     word = payload["status"].known_text()
-    actual = payload["actual_cost_usd"]
+    said = terms.said(word)
+    seconds = payload["actual_seconds"].maybe_length()
     return Report(
         word=word,
-        said=terms.said(word),
-        vendor_job_id=payload["id"].text(),
+        said=said,
+        vendor_job_id=payload["id"].job_id(),
         videos=_videos(payload),
-        cost=_usd(payload["cost_usd"] if actual.is_null else actual),
-        failure=_failure(payload["error"]),
-        occurred_at=payload["completed_at"].time(),
-        model=payload["model"].text(),
-        duration_seconds=_seconds(payload, "actual_seconds", "seconds"),
+        cost=money_from(payload["actual_cost_usd"], "USD") or money_from(payload["cost_usd"], "USD"),
+        failure=failure_from(payload, said),
+        occurred_at=payload["completed_at"].maybe_time(),
+        model=payload["model"].maybe_text(),
+        duration_seconds=payload["seconds"].maybe_length() if seconds is None else seconds,
         raw=payload.plain(),
     )
 
@@ -118,25 +115,20 @@ def report_from_status(payload: Reading, terms: Terms) -> Report:
 def report_from_callback(payload: Reading, terms: Terms) -> Report:
     """Read a callback: `event` stands for the state, `video_gen_id` for the id."""
     word = payload["event"].known_text()
+    said = terms.said(word)
+    # other products of the account (speech, images) name their id otherwise, and are none of ours
+    name = "job_id" if payload["video_gen_id"].is_null else "video_gen_id"
     return Report(
         word=word,
-        said=EVENTS.get(word),
-        vendor_job_id=_callback_id(payload),
+        said=said,
+        vendor_job_id=payload[name].known_job_id() if said else payload[name].maybe_text(),
         videos=_videos(payload),
-        cost=_usd(payload["actual_cost_usd"]),
-        failure=_failure(payload["error"]),
-        occurred_at=payload["timestamp"].time(),
-        duration_seconds=_seconds(payload, "duration_sec"),
+        cost=money_from(payload["actual_cost_usd"], "USD"),
+        failure=failure_from(payload, said),
+        occurred_at=payload["timestamp"].maybe_time(),
+        duration_seconds=payload["duration_sec"].maybe_length(),
         raw=payload.plain(),
     )
-
-
-def _callback_id(payload: Reading) -> str:
-    # other products of the same account name theirs job_id
-    found = payload["video_gen_id"].text() or payload["job_id"].text()
-    if not found:
-        raise Unreadable("video_gen_id", "is missing")
-    return found
 
 
 def _videos(payload: Reading) -> tuple[Video, ...]:
@@ -144,56 +136,27 @@ def _videos(payload: Reading) -> tuple[Video, ...]:
     return (Video(url),) if url else ()
 
 
-def _usd(amount: Reading) -> Money | None:
-    found = amount.number()
-    return None if found is None else Money(found, "USD")
-
-
-def _seconds(payload: Reading, *names: str) -> int | float | None:
-    for name in names:
-        found = payload[name].number()
-        if found is not None:
-            return int(found) if found == int(found) else float(found)
-    return None
-
-
-def _failure(error: Reading) -> Failure | None:
-    # a string in callbacks; the page never shows what a failed status answer has
-    if error.is_null:
-        return None
-    if isinstance(error.value, dict):
-        return Failure(error["code"].text() or "generation_failed", error["message"].text() or "")
-    return Failure("generation_failed", error.text() or "")
-
-
-def key_of(api_key: str) -> dict[str, str]:
-    """The header that carries the key."""
-    return {"authorization": f"Bearer {api_key}"}
-
-
-def error(payload: Reading) -> VendorError:
-    """Read `{"error": {"code", "message"}}`."""
-    return error_from(payload)
-
-
 VENDOR = Vendor(
     name="vrex",
     title="Vrex",
     docs="https://getvrex.com/en/docs/videos",
     base_url="https://getvrex.com/api/v1",
-    auth=key_of,
+    auth=bearer,
     submission=submission,
     accepted=accepted,
-    status_request=status_request,
+    status_request=reads("/videos/{id}"),
     report_from_status=report_from_status,
     report_from_callback=report_from_callback,
-    error=error,
+    error=error_from,
     words={
         "pending": Said.PENDING,
         "queued": Said.PENDING,
         "processing": Said.RUNNING,
         "completed": Said.COMPLETED,
         "failed": Said.FAILED,
+        # a callback has an event in place of a state
+        "video.completed": Said.COMPLETED,
+        "video.failed": Said.FAILED,
     },
     prices={"second": Money(Decimal("0.017"), "USD")},
     prices_as_of=date(2026, 11, 20),
