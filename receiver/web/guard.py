@@ -1,0 +1,259 @@
+"""Guard: uvicorn's HTTP protocol with limits on what a client may make us wait for, or hold.
+
+uvicorn has no deadline for receiving a request, httptools takes 20 MB of headers, and a limit on connections would let
+idle sockets shut out genuine callbacks. Here every request must be whole within so many seconds, its head is bounded,
+and when connections run short those that still owe us a request are dropped, oldest first.
+
+The rules: a connection is IDLE (owes a request), in a HEAD, in a BODY, or ANSWERING (owes nothing; no deadline). One
+`sweep` looks at all connections a few times a second, so that a request costs no timer.
+"""
+
+import asyncio
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from heapq import nsmallest
+from http import HTTPStatus
+from math import inf
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_HOST = re.compile(rb"[A-Za-z0-9_.:\[\]-]+")
+_VERSIONS = ("1.1", "1.0")
+#: After a refusal the rest of the request is read and dropped for a while: closed at once, the answer could be lost.
+_LINGER = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may do. Times in seconds, sizes in bytes."""
+
+    #: From the first byte (or from connecting) to the end of the request.
+    receive: float = 8
+    #: The same for requests whose path begins with `long_path`, which may be large.
+    receive_long: float = 60
+    long_path: bytes = b"/v1/"
+    #: How long a client may not read what it asked for.
+    send: float = 120
+    #: The request line and all headers.
+    head: int = 16_384
+    headers: int = 64
+    target: int = 2_048
+    #: Requests sent ahead on one connection.
+    ahead: int = 8
+    connections: int = 10_000
+
+
+class Stage(Enum):
+    """Where a connection is."""
+
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    ANSWERING = 3
+
+
+class Refused(Exception):
+    """A request that breaks a limit, raised inside the parser; `status` is the answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Guard(HttpToolsProtocol):
+    """One connection under the limits."""
+
+    limits: ClassVar[Limits] = Limits()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stage = Stage.IDLE
+        self.receive_by = inf
+        self.send_by = inf
+        self._began = 0.0
+        self._requests = 0
+        #: Bytes of the head before the piece at hand, the piece's size, and bytes since the last of a body.
+        self._head = self._piece = self._silent = 0
+        self._refused = False
+
+    # --- the connection ---
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock of the first request."""
+        super().connection_made(transport)
+        self._owe()
+        if len(self.connections) > self.limits.connections:
+            make_room(self.connections)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and hold the limits on what is not whole yet."""
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        stage, requests, self._piece = self.stage, self._requests, len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # an offer to speak something else, which a server may leave out of account
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self.refuse(cause.status if isinstance(cause, Refused) else 400)
+            return
+        if self.stage is stage and self._requests == requests:
+            self._hold_growth(len(data))
+
+    def pause_writing(self) -> None:
+        """Start the clock of a client that does not read."""
+        super().pause_writing()
+        self.send_by = self.loop.time() + self.limits.send
+
+    def resume_writing(self) -> None:
+        """Stop it."""
+        super().resume_writing()
+        self.send_by = inf
+
+    # --- the parser ---
+
+    def on_message_begin(self) -> None:
+        """Start the clock of this request."""
+        super().on_message_begin()
+        self.stage = Stage.HEAD
+        self._requests += 1
+        self._head = 0
+        self._began = self.loop.time()
+        self.receive_by = self._began + self.limits.receive
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; none after the head, where nothing would bound them."""
+        if self.stage is not Stage.HEAD:
+            raise Refused(400)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Judge the head, and only then start the application."""
+        self._judge_head()
+        self.stage = Stage.BODY
+        self._silent = 0
+        super().on_headers_complete()
+        if self.url.startswith(self.limits.long_path):
+            self.receive_by = self._began + self.limits.receive_long
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._silent = -self._piece  # to which the piece is about to be added
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Stop the clock."""
+        super().on_message_complete()
+        self.stage = Stage.ANSWERING
+        self.receive_by = inf
+        if self.cycle.response_complete:
+            self._owe()
+
+    def on_response_complete(self) -> None:
+        """Start the clock of the next request, or of what is left of an answered one."""
+        super().on_response_complete()
+        if self.stage is Stage.BODY:
+            self.receive_by = min(self.receive_by, self.loop.time() + self.limits.receive)
+        elif self.stage is Stage.ANSWERING and self.cycle.response_complete:
+            self._owe()
+
+    def _owe(self) -> None:
+        self.stage = Stage.IDLE
+        self.receive_by = self.loop.time() + self.limits.receive
+
+    def _hold_growth(self, size: int) -> None:
+        """Bound what the parser keeps of a head that does not end, or of a chunked body that only has trimmings."""
+        if self.stage is Stage.HEAD:
+            self._head += size
+            if self._head > self.limits.head:
+                self.refuse(431)
+        elif self.stage is Stage.BODY:
+            self._silent += size
+            if self._silent > self.limits.head:
+                self.refuse(400)
+
+    def _judge_head(self) -> None:
+        limits = self.limits
+        if len(self.url) > limits.target:
+            raise Refused(414)
+        if len(self.headers) > limits.headers or self._head_is_too_large():
+            raise Refused(431)
+        hosts = [value for name, value in self.headers if name == b"host"]
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS or len(hosts) > 1 or (not hosts and version == "1.1"):
+            raise Refused(400)
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            raise Refused(400)
+        if len(self.pipeline) >= limits.ahead:
+            raise Refused(429)
+
+    def _head_is_too_large(self) -> bool:
+        if self._head + self._piece <= self.limits.head:
+            return False
+        size = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return size + len(self.url) > self.limits.head
+
+    # --- the end of patience ---
+
+    def expire(self, now: float) -> None:
+        """Deal with a deadline that has passed."""
+        if self._refused or self.transport.is_closing() or self.send_by < now:
+            self.transport.abort()
+        elif self.flow.read_paused:
+            # it is we who do not take what the client sends
+            self.receive_by = now + self.limits.receive
+        elif self.stage is Stage.IDLE:
+            self.transport.abort()
+        else:
+            self.refuse(408)
+
+    def refuse(self, status: int) -> None:
+        """Answer for the application, take no more of this request, and close soon."""
+        self._refused = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if self.pipeline or self.stage is not Stage.BODY or cycle.response_started:
+                self.transport.abort()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        phrase = HTTPStatus(status).phrase
+        head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain\r\ncontent-length: {len(phrase) + 1}\r\n"
+        self.transport.write(f"{head}connection: close\r\n\r\n{phrase}\n".encode())
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.receive_by = self.loop.time() + _LINGER
+
+
+def guarded(limits: Limits) -> type[Guard]:
+    """Make the protocol class for uvicorn's configuration that holds these limits."""
+    return type("Guarded", (Guard,), {"limits": limits})
+
+
+def sweep(connections: Collection[Any], now: float) -> None:
+    """Deal with every deadline that has passed; cheap enough to be called several times a second."""
+    for connection in list(connections):
+        if connection.receive_by < now or connection.send_by < now:
+            connection.expire(now)
+
+
+def hurry(connections: Collection[Any], by: float) -> None:
+    """Let no request under way take longer to arrive than this: the server stops."""
+    for connection in connections:
+        if connection.receive_by < inf:
+            connection.receive_by = min(connection.receive_by, by)
+
+
+def make_room(connections: Collection[Any]) -> None:
+    """Drop the tenth of the connections that has owed us a request for longest."""
+    waiting = (connection for connection in connections if connection.receive_by < inf)
+    for connection in nsmallest(len(connections) // 10 + 1, waiting, key=lambda each: each.receive_by):
+        connection.transport.abort()
