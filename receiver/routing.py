@@ -56,6 +56,15 @@ class Router:
             ),
         )
 
+    def to(self, handler: str, event: Event) -> tuple[NewDelivery, ...]:
+        """Deliveries of an event to one handler by name, whether it would want it or not."""
+        return tuple(
+            NewDelivery(self.mint("dlv_"), route.handler, target)
+            for route in self.routes
+            if route.handler == handler
+            for target in route.targets
+        )
+
 
 def _first_end(event: Event) -> int | None:
     return min((micros(v.expires_at) for v in event.videos if v.expires_at), default=None)

@@ -1,0 +1,46 @@
+"""Posts: the configured handlers, made and ready. Who they are for, and how they get what they need."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handlers.protocol import Tools
+from receiver import clock
+from receiver.courier import Post
+from receiver.kit import Kit
+from receiver.looker import Looker
+from receiver.net import Net
+from receiver.routing import Route
+from receiver.settings import Settings
+from receiver.store.protocol import Query
+from receiver.web.shapes import line_json
+
+
+def routes_of(settings: Settings) -> list[Route]:
+    """The configured handlers, as far as routing cares."""
+    return [
+        Route(
+            handler=config.name,
+            targets=tuple(config.type.targets(config.options)),
+            events=config.events,
+            vendors=config.vendors,
+            tags=config.tags,
+            perishable=config.type.perishable,
+        )
+        for config in settings.handlers.values()
+    ]
+
+
+def make_posts(kit: Kit, looker: Looker, names: Sequence[str] | None = None) -> list[Post]:
+    """Make the configured handlers, or only those of these names."""
+    http = Net(allow=kit.settings.allow, public_only=True)
+
+    async def ledger_lines(job_id: str) -> Sequence[Mapping[str, Any]]:
+        lines = await kit.store.ledger(Query({"job_id": job_id}, 200))
+        return [line_json(line) for line in reversed(lines)]
+
+    tools = Tools(http, kit.settings.folder, clock.now, looker.fresh_videos, ledger_lines)
+    return [
+        Post(config.name, config.type, config.type.make(config.options, tools))
+        for config in kit.settings.handlers.values()
+        if names is None or config.name in names
+    ]

@@ -1,0 +1,121 @@
+"""The API's routes about jobs: order, list, show, refresh, again, resolve, adopt, expect."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from receiver.kit import Kit
+from receiver.looker import Looker
+from receiver.submit import Receipt, Submitter
+from receiver.taking import Taker
+from receiver.web.reading import MAX_ORDER, fields_of, json_of, query_of
+from schemas.errors import Conflict, InvalidOrder, NotFound, Problem
+from schemas.job import Job
+from schemas.order import order_from_json
+
+FILTERS = ("state", "vendor", "account", "origin", "batch", "tag", "vendor_job_id", "model", "settled_by")
+MAX_KEY = 255
+
+
+class Jobs:
+    """The routes, and what they need."""
+
+    def __init__(self, kit: Kit, submitter: Submitter, looker: Looker) -> None:
+        self._kit = kit
+        self._submitter = submitter
+        self._looker = looker
+        self._taker = Taker(kit, looker)
+
+    def routes(self) -> list[Route]:
+        """What is served."""
+        return [
+            Route("/v1/jobs", self.list, methods=["GET"]),
+            Route("/v1/jobs", self.order, methods=["POST"]),
+            Route("/v1/jobs/adopt", self.adopt, methods=["POST"]),
+            Route("/v1/jobs/expect", self.expect, methods=["POST"]),
+            Route("/v1/jobs/{id}", self.show, methods=["GET"]),
+            Route("/v1/jobs/{id}/refresh", self.refresh, methods=["POST"]),
+            Route("/v1/jobs/{id}/again", self.again, methods=["POST"]),
+            Route("/v1/jobs/{id}/resolve", self.resolve, methods=["POST"]),
+        ]
+
+    async def order(self, request: Request) -> Response:
+        """`POST /v1/jobs`."""
+        data = await json_of(request, MAX_ORDER)
+        key = request.headers.get("idempotency-key")
+        if key is not None and isinstance(data, dict):
+            data = _with_key(data, key)
+        return await self._placed(await self._submitter.order(order_from_json(data)))
+
+    async def list(self, request: Request) -> Response:
+        """`GET /v1/jobs`."""
+        query = query_of(request, FILTERS)
+        found = await self._kit.store.jobs(query)
+        events = await self._kit.store.event_ids([job.id for job in found])
+        items = [job.to_json(events.get(job.id, ())) for job in found]
+        return JSONResponse({"items": items, "next": found[-1].id if len(found) == query.limit else None})
+
+    async def show(self, request: Request) -> Response:
+        """`GET /v1/jobs/{id}`."""
+        return await self._answer(await self._job(request))
+
+    async def refresh(self, request: Request) -> Response:
+        """`POST /v1/jobs/{id}/refresh`: ask the vendor now."""
+        job = await self._job(request)
+        if job.account not in self._kit.settings.accounts:
+            raise Conflict(f"The account {job.account} is not configured any more; add [vendors.{job.account}].")
+        if job.vendor_job_id is None:
+            raise Conflict(f"{job.id} has no id at its vendor yet, so there is nothing to ask for.")
+        applied = await self._looker.look(job)
+        return await self._answer(applied.job or job)
+
+    async def again(self, request: Request) -> Response:
+        """`POST /v1/jobs/{id}/again`: order the same as a new job."""
+        return await self._placed(await self._submitter.order_again(await self._job(request)))
+
+    async def resolve(self, request: Request) -> Response:
+        """`POST /v1/jobs/{id}/resolve`: a person says whether the vendor has the order."""
+        job = await self._job(request)
+        data = await fields_of(request, {"resolution": str, "vendor_job_id": str})
+        return await self._answer(await self._taker.resolve(job, data))
+
+    async def adopt(self, request: Request) -> Response:
+        """`POST /v1/jobs/adopt`: take over a job ordered elsewhere."""
+        job, is_new = await self._taker.adopt(_object(await json_of(request)))
+        return await self._answer(job, 202 if is_new else 200)
+
+    async def expect(self, request: Request) -> Response:
+        """`POST /v1/jobs/expect`: a one-time callback URL for an order that another program will place."""
+        job, url = await self._taker.expect(_object(await json_of(request)))
+        return JSONResponse({**job.to_json(), "callback_url": url}, 202)
+
+    async def _placed(self, receipt: Receipt) -> Response:
+        return await self._answer(receipt.job, 202 if receipt.is_new else 200)
+
+    async def _answer(self, job: Job, status: int = 200) -> Response:
+        events = await self._kit.store.event_ids([job.id])
+        location = {"location": f"/v1/jobs/{job.id}"}
+        return JSONResponse(job.to_json(events.get(job.id, ())), status, location)
+
+    async def _job(self, request: Request) -> Job:
+        job_id = request.path_params["id"]
+        job = await self._kit.store.job(job_id)
+        if job is None:
+            raise NotFound("There is no job of this id; list them with GET /v1/jobs (clipbell jobs).")
+        return job
+
+
+def _with_key(data: dict[str, Any], key: str) -> dict[str, Any]:
+    if not 0 < len(key) <= MAX_KEY:
+        raise InvalidOrder([Problem("Idempotency-Key", f"must have 1 to {MAX_KEY} characters")])
+    if data.get("idempotency_key") not in (None, key):
+        raise InvalidOrder([Problem("idempotency_key", "differs from the header Idempotency-Key; give one of them")])
+    return {**data, "idempotency_key": key}
+
+
+def _object(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise InvalidOrder([Problem("body", "must be a JSON object")])
+    return data

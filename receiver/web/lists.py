@@ -1,0 +1,171 @@
+"""The API's routes about everything but jobs: what was sent, told, delivered, saved, raised and paid."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from receiver.kit import Kit
+from receiver.store.protocol import Delivery, Query
+from receiver.web import shapes
+from receiver.web.reading import fields_of, query_of
+from schemas.errors import InvalidRequest, NotFound, Problem
+from schemas.event import Event
+
+SUMS = ("vendor", "account", "day", "model", "tag")
+DELIVERY_FILTERS = ("state", "handler", "target", "event_id", "job_id")
+
+
+class Lists:
+    """The routes, and what they need."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._store = kit.store
+
+    def routes(self) -> list[Route]:
+        """What is served."""
+        return [
+            Route("/v1/events", self.events),
+            Route("/v1/events/{id}", self.event),
+            Route("/v1/events/{id}/replay", self.replay, methods=["POST"]),
+            Route("/v1/deliveries", self.deliveries),
+            Route("/v1/deliveries/retry", self.retry_many, methods=["POST"]),
+            Route("/v1/deliveries/{id}/retry", self.retry, methods=["POST"]),
+            Route("/v1/evidence", self.evidence),
+            Route("/v1/evidence/{id}", self.one_evidence),
+            Route("/v1/evidence/{id}/body", self.evidence_body),
+            Route("/v1/alerts", self.alerts),
+            Route("/v1/clips", self.clips),
+            Route("/v1/ledger", self.ledger),
+            Route("/v1/ledger/summary", self.summary),
+        ]
+
+    # --- events ---
+
+    async def events(self, request: Request) -> Response:
+        """`GET /v1/events`."""
+        query = query_of(request, ("type", "job_id", "vendor", "account", "batch"))
+        return _page(await self._store.events(query), query, Event.to_json, lambda event: event.id)
+
+    async def event(self, request: Request) -> Response:
+        """`GET /v1/events/{id}`."""
+        return JSONResponse((await self._event(request)).to_json())
+
+    async def replay(self, request: Request) -> Response:
+        """`POST /v1/events/{id}/replay`: deliver again what has not succeeded, or everything with `again`."""
+        event = await self._event(request)
+        data = await fields_of(request, {"handler": str, "again": bool})
+        told = self._kit.rules.router.told(event)
+        handler = data.get("handler")
+        if handler is not None and handler not in self._kit.settings.handlers:
+            raise InvalidRequest([Problem("handler", "is not a configured handler; see GET /v1/handlers")])
+        wanted = [new for new in told.deliveries if handler in (None, new.handler)]
+        if handler is not None and not wanted:
+            # asked for by name: it is told although its configuration would not want this event
+            wanted = list(self._kit.rules.router.to(handler, event))
+        ids = await self._store.replay(event.id, wanted, self._kit.now(), again=bool(data.get("again")))
+        return JSONResponse({"deliveries": ids}, 202)
+
+    async def _event(self, request: Request) -> Event:
+        found = await self._store.events(Query({"id": request.path_params["id"]}, 1))
+        if not found:
+            raise NotFound("There is no event of this id; list them with GET /v1/events (clipbell events).")
+        return found[0]
+
+    # --- deliveries ---
+
+    async def deliveries(self, request: Request) -> Response:
+        """`GET /v1/deliveries`."""
+        query = query_of(request, DELIVERY_FILTERS)
+        return _page(await self._store.deliveries(query), query, shapes.delivery_json, lambda delivery: delivery.id)
+
+    async def retry(self, request: Request) -> Response:
+        """`POST /v1/deliveries/{id}/retry`."""
+        delivery_id = request.path_params["id"]
+        await self._store.retry_deliveries([delivery_id], self._kit.now())
+        found = await self._store.deliveries(Query({"id": delivery_id}, 1))
+        if not found:
+            raise NotFound("There is no delivery of this id; list them with GET /v1/deliveries (clipbell deliveries).")
+        return JSONResponse(shapes.delivery_json(found[0]), 202)
+
+    async def retry_many(self, request: Request) -> Response:
+        """`POST /v1/deliveries/retry`: every delivery of a filter (default: all that are dead)."""
+        filters = await fields_of(request, dict.fromkeys(DELIVERY_FILTERS, str))
+        wanted = {"state": "dead", **{name: value for name, value in filters.items() if value is not None}}
+        retried: list[str] = []
+        before: str | None = None
+        while True:
+            found: list[Delivery] = await self._store.deliveries(Query(wanted, 200, before))
+            ids = [delivery.id for delivery in found]
+            retried += await self._store.retry_deliveries(ids, self._kit.now()) if ids else []
+            if len(found) < 200:
+                return JSONResponse({"retried": len(retried), "deliveries": retried}, 202)
+            before = ids[-1]
+
+    # --- evidence ---
+
+    async def evidence(self, request: Request) -> Response:
+        """`GET /v1/evidence`."""
+        query = query_of(request, ("job_id", "account", "kind", "verdict"))
+        return _page(await self._store.evidence(query), query, shapes.evidence_json, lambda row: row["id"])
+
+    async def one_evidence(self, request: Request) -> Response:
+        """`GET /v1/evidence/{id}`."""
+        return JSONResponse(shapes.evidence_json(await self._evidence(request)))
+
+    async def evidence_body(self, request: Request) -> Response:
+        """`GET /v1/evidence/{id}/body`: the bytes as they came, never rendered by a browser."""
+        row = await self._evidence(request)
+        body = await self._store.body(row["sha256"])
+        if body is None:
+            raise NotFound("The bytes of this evidence are not kept any more (retention.evidence).")
+        headers = {
+            "content-disposition": f'attachment; filename="{row["id"]}.bin"',
+            "content-security-policy": "sandbox; default-src 'none'",
+        }
+        return Response(body, media_type="application/octet-stream", headers=headers)
+
+    async def _evidence(self, request: Request) -> Any:
+        found = await self._store.evidence(Query({"id": request.path_params["id"]}, 1))
+        if not found:
+            raise NotFound("There is no evidence of this id; list it with GET /v1/evidence (clipbell evidence).")
+        return found[0]
+
+    # --- alerts, clips, money ---
+
+    async def alerts(self, request: Request) -> Response:
+        """`GET /v1/alerts`: what is raised now; with `all=true` also what was."""
+        query = query_of(request, ("code", "subject", "job_id", "all"))
+        filters = dict(query.filters)
+        if filters.pop("all", "false") != "true":
+            filters["standing"] = True
+        query = Query(filters, query.limit, query.before)
+        return _page(await self._store.alerts(query), query, shapes.alert_json, lambda row: row["id"])
+
+    async def clips(self, request: Request) -> Response:
+        """`GET /v1/clips`."""
+        query = query_of(request, ("job_id", "handler"))
+        return _page(await self._store.clips(query), query, shapes.clip_json, lambda clip: clip.id)
+
+    async def ledger(self, request: Request) -> Response:
+        """`GET /v1/ledger`."""
+        query = query_of(request, ("job_id", "vendor", "account", "kind"))
+        return _page(await self._store.ledger(query), query, shapes.line_json, lambda line: line.id)
+
+    async def summary(self, request: Request) -> Response:
+        """`GET /v1/ledger/summary?by=`."""
+        by = request.query_params.get("by", "vendor")
+        if by not in SUMS:
+            raise InvalidRequest([Problem("by", f"must be one of {', '.join(SUMS)}")])
+        rows = [shapes.sum_json(row) for row in await self._store.ledger_sums(by)]
+        return JSONResponse({"items": rows, "next": None})
+
+
+def _page(
+    found: Sequence[Any], query: Query, shape: Callable[[Any], dict[str, Any]], id_of: Callable[[Any], str]
+) -> Response:
+    more = id_of(found[-1]) if found and len(found) == query.limit else None
+    return JSONResponse({"items": [shape(row) for row in found], "next": more})

@@ -1,0 +1,60 @@
+"""`GET /v1/stream`: server-sent events that say which job, delivery or alert changed; a hint to read it again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from sse_starlette import EventSourceResponse
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from receiver.store.protocol import Changed, Store
+
+#: Notices that may wait for a slow reader; past it the reader is told to read everything again.
+MOST_WAITING = 1000
+
+
+class Stream:
+    """The route, and its readers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._closing = asyncio.Event()
+
+    def routes(self) -> list[Route]:
+        """What is served."""
+        return [Route("/v1/stream", self.stream)]
+
+    def close(self) -> None:
+        """End every reader's stream, so that the server can stop."""
+        self._closing.set()
+
+    async def stream(self, request: Request) -> Response:
+        """Follow what changes."""
+        return EventSourceResponse(self._notices(), ping=15, headers={"cache-control": "no-store"})
+
+    async def _notices(self) -> AsyncIterator[dict[str, str]]:
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(MOST_WAITING)
+
+        def put(changed: Changed) -> None:
+            for kind, ids in (("job", changed.jobs), ("delivery", changed.deliveries), ("alert", changed.alerts)):
+                for one in sorted(ids):
+                    if not waiting.full():
+                        waiting.put_nowait((kind, one))
+
+        leave = self._store.subscribe(lambda changed: loop.call_soon_threadsafe(put, changed))
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            while not closing.done():
+                get = asyncio.create_task(waiting.get())
+                await asyncio.wait({get, closing}, return_when=asyncio.FIRST_COMPLETED)
+                if not get.done():
+                    get.cancel()
+                    return
+                kind, one = get.result()
+                yield {"event": kind, "data": json.dumps({"kind": kind, "id": one})}
+        finally:
+            leave()
+            closing.cancel()

@@ -1,0 +1,122 @@
+"""Work: keeper and courier on a loop of their own, beside the web's or alone. Meets the web only in the store."""
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from receiver import clock
+from receiver.courier import Courier
+from receiver.keeper import Keeper
+from receiver.kit import Kit
+from receiver.looker import Looker
+from receiver.net import Net
+from receiver.posts import make_posts, routes_of
+from receiver.routing import Router
+from receiver.settings import Settings
+from receiver.settle import Rules
+from receiver.store.protocol import Changed, Store
+from receiver.submit import Submitter
+from receiver.tokens import Tokens
+from receiver.vitals import Vitals
+
+#: Seconds that deliveries and orders under way get at the end.
+GRACE_DELIVERIES, GRACE_ORDERS = 5.0, 10.0
+BEAT = 1.0
+log = structlog.get_logger("clipbell.work")
+
+
+def make_kit(settings: Settings, store: Store) -> Kit:
+    """Make the kit for one event loop."""
+    router = Router(routes_of(settings), clock.new_id)
+    return Kit(
+        settings=settings,
+        store=store,
+        rules=Rules(settings.accounts, settings.confirm, router),
+        tokens=Tokens(settings.secret_keys),
+        net=Net(public_only=False),
+        now=clock.micros,
+        dice=random.random,
+    )
+
+
+class Work:
+    """Everything that moves by itself."""
+
+    def __init__(self, settings: Settings, store: Store, vitals: Vitals) -> None:
+        self._store = store
+        self._vitals = vitals
+        self._kit = make_kit(settings, store)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; then let what is under way finish for a while and give back the rest."""
+        kit = self._kit
+        looker, submitter = Looker(kit), Submitter(kit)
+        posts = make_posts(kit, looker)
+        await self._park(posts_names=[post.name for post in posts])
+        courier = Courier(kit, posts)
+        keeper = Keeper(kit, submitter, looker)
+        leave = self._follow(courier, keeper)
+        courier.start()
+        keeping = asyncio.create_task(keeper.run())
+        try:
+            while not stop.is_set():
+                self._vitals.beat((*courier.dead, *(("the keeper",) if keeping.done() else ())))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), BEAT)
+        finally:
+            leave()
+            keeping.cancel()
+            await asyncio.gather(keeping, courier.stop(GRACE_DELIVERIES), return_exceptions=True)
+            await submitter.drain(GRACE_ORDERS)
+
+    async def _park(self, posts_names: list[str]) -> None:
+        parked = await self._store.adopt_handlers(posts_names, self._kit.now())
+        for handler, number in parked.items():
+            log.warning("deliveries parked: their handler is not configured", handler=handler, deliveries=number)
+
+    def _follow(self, courier: Courier, keeper: Keeper) -> Callable[[], None]:
+        loop = asyncio.get_running_loop()
+
+        def wake(changed: Changed) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                if changed.deliveries:
+                    loop.call_soon_threadsafe(courier.wake)
+                if changed.jobs:
+                    loop.call_soon_threadsafe(keeper.wake)
+
+        return self._store.subscribe(wake)
+
+
+class WorkThread:
+    """Runs `Work` in a thread with a loop of its own."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="clipbell-work", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end; `join` waits for it."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end; False where it did not come in time."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._work.run(self._stop))
+        finally:
+            self._loop.close()

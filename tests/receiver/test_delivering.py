@@ -1,0 +1,72 @@
+"""What the outcome of an attempt changes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
+from receiver.delivering import Ending, ending
+from receiver.routing import Route
+from receiver.store.protocol import Attempt, Claimed, Delivery, Finish
+from schemas.event import Event, EventType, Source, Trust
+from tests.support.jobs import EVERYTHING, NOON, SECOND, rules
+
+WHEN = datetime(2025, 1, 1, 12, tzinfo=UTC)
+EVENT = Event("evt_9", EventType.COMPLETED, "vrex", "vrex", "job_1", "vg_1", WHEN, WHEN, Source.CALLBACK, Trust.TOKEN)
+BOTH = (Route("slack", ("",), EVERYTHING), Route("mail", ("a@b.example",), EVERYTHING))
+
+
+def delivery(*outcomes: str) -> Delivery:
+    attempts = tuple(Attempt(NOON, word) for word in outcomes)
+    return Delivery("dlv_1", "evt_9", "job_1", "slack", "", "running", NOON, None, attempts=attempts)
+
+
+def finish(outcome: Outcome, *before: str, event: Event = EVENT, perishable: bool = False) -> Finish:
+    claimed = Claimed(delivery(*before), event, None)
+    return ending(Ending(claimed, outcome, perishable, NOON, 0.5), rules("never", *BOTH))
+
+
+def test_done_is_done() -> None:
+    end = finish(Done("ok"))
+    assert (end.state, end.attempt) == ("done", Attempt(NOON, "done", None, "ok"))
+
+
+def test_later_follows_the_schedule() -> None:
+    end = finish(TryLater("HTTP 500"), "later")
+    assert (end.state, end.next_at) == ("pending", NOON + 30 * SECOND)
+
+
+def test_giving_up_raises_an_alert_through_the_other_handlers() -> None:
+    end = finish(GiveUp("HTTP 404"))
+    assert end.state == "dead"
+    (raised,) = end.raised
+    assert (raised.code, raised.subject) == ("delivery.dead", "dlv_1")
+    assert [new.handler for new in raised.told.deliveries] == ["mail"]
+
+
+def test_the_last_failure_of_the_schedule_is_dead() -> None:
+    end = finish(TryLater("HTTP 500"), *["later"] * 10)
+    assert end.state == "dead"
+    assert end.attempt is not None
+    assert end.attempt.reason == "HTTP 500; no attempts are left"
+
+
+def test_two_dead_handlers_do_not_tell_each_other_for_ever() -> None:
+    alert = replace(EVENT, type=EventType.RAISED, detail={"code": "delivery.dead", "subject": "dlv_0"})
+    (raised,) = finish(GiveUp("HTTP 404"), event=alert).raised
+    assert raised.told.deliveries == ()
+
+
+def test_a_saved_file_is_told_and_remembered() -> None:
+    end = finish(Done(saved=(Saved(1, "clips/a.mp4", 10, "ab"),)))
+    assert [clip.path for clip in end.clips] == ["clips/a.mp4"]
+    assert [told.event.type for told in end.told] == [EventType.SAVED]
+    assert end.told[0].event.detail == {"path": "clips/a.mp4", "bytes": 10, "sha256": "ab", "poster": None}
+
+
+def test_a_dead_delivery_that_succeeds_after_all_clears_its_alert() -> None:
+    end = finish(Done(), "gave_up")
+    assert [cleared.subject for cleared in end.cleared] == ["dlv_1"]
+
+
+def test_a_perishable_delivery_is_tried_again_after_a_second() -> None:
+    assert finish(TryLater("HTTP 500"), perishable=True).next_at == NOON + SECOND
