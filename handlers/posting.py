@@ -10,11 +10,11 @@ from schemas.errors import AddressRefused, NetError
 
 
 async def post(
-    http: Http, url: str, content: bytes, headers: Mapping[str, str], *, now: datetime, timeout: float = 15
+    http: Http, url: str, content: bytes, headers: Mapping[str, str], *, now: datetime, seconds: float = 15
 ) -> Outcome:
     """POST, and answer the usual outcome; what the other side said is kept without the address in it."""
     try:
-        answer = await http.call("POST", url, headers=headers, content=content, timeout=timeout, max_bytes=65_536)
+        answer = await http.call("POST", url, headers=headers, content=content, timeout=seconds, max_bytes=65_536)
     except AddressRefused as error:
         return GiveUp(masked(str(error), url))
     except NetError as error:

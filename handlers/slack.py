@@ -40,7 +40,8 @@ class SlackOptions(Options):
 
 def escaped(text: str, limit: int) -> str:
     """Escape what Slack acts on, and cut to `limit` characters, never within an escape."""
-    parts, length = [], 0
+    parts: list[str] = []
+    length = 0
     for char in text:
         part = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(char, char)
         length += len(part)
@@ -130,7 +131,7 @@ class Slack:
             await asyncio.sleep(self._next - loop.time())
             self._next = loop.time() + 1
             url, headers = self._url.get_secret_value(), {"content-type": "application/json"}
-            return await post(self._tools.http, url, content, headers, now=self._tools.now(), timeout=10)
+            return await post(self._tools.http, url, content, headers, now=self._tools.now(), seconds=10)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -86,7 +86,7 @@ def vendor_title(event: Event) -> str:
 
 
 def web_link(url: str) -> str | None:
-    """The URL as a link without characters that could end it early; None where it is no web address."""
+    """Make a URL a link without characters that could end it early; None where it is no web address."""
     if not re.match(r"https?://[^\s/?#]", url):
         return None
     return quote(url, safe=":/?#[]@!$&()*+,;=%~-._", errors="replace")

@@ -1,4 +1,4 @@
-"""Golden files: what a pure function said last time, kept on disk. `GOLDEN=write` writes them anew, to be read in the diff."""
+"""Golden files: what a pure function said last time, kept on disk. `GOLDEN=write` writes them anew."""
 
 import json
 import os

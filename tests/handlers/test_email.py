@@ -1,0 +1,331 @@
+"""Email: what is written, and how mail servers' answers, certificates and silences are taken."""
+
+import asyncio
+import email
+import smtplib
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from handlers.email import HANDLER, EmailOptions, render
+from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
+from handlers.smtp import address_of, server_of
+from schemas.errors import ConfigurationError
+from schemas.event import Event, Failure
+from tests.support.authority import Authority, authority
+from tests.support.golden import assert_golden
+from tests.support.http_server import closed_port
+from tests.support.mail_server import Mailbox, mail_server
+from tests.support.parcels import ALERT, FAILED, READY, SAVED, parcel, parcels, tools
+
+# the test's own server says so of itself
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+GOLDEN = Path(__file__).parent / "golden" / "email"
+ADA, BOB = "ada@example.com", "bob@example.com"
+SECRET = "s3cret pa%ss@word"
+URL_SECRET = "s3cret%20pa%25ss%40word"
+
+
+def options(url: str, **more: Any) -> EmailOptions:
+    """Make options for two people."""
+    return EmailOptions.model_validate(
+        {"smtp_url": url, "sender": "Clipbell <clips@example.org>", "to": [ADA, BOB], **more}
+    )
+
+
+def deliver(url: str, given: Sequence[Parcel], **more: Any) -> Mapping[str, Outcome]:
+    """Send parcels through a mail server."""
+
+    async def main() -> Mapping[str, Outcome]:
+        handler = HANDLER.make(options(url, **more), tools(Path()))
+        try:
+            return await handler.deliver(given)
+        finally:
+            await handler.close()
+
+    return asyncio.run(main())
+
+
+def written(*given: Parcel) -> EmailMessage:
+    """Write a mail as it goes over the wire, and read it again."""
+    wire = render(given, options("smtp://mail.example.com"), tools(Path())).as_bytes()
+    return email.message_from_bytes(wire, policy=policy.default)
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    """The text of one part."""
+    found = message.get_body((kind,))
+    assert found is not None
+    return str(found.get_content()).replace("\r\n", "\n")
+
+
+@contextmanager
+def saying(words: bytes) -> Iterator[int]:
+    """Run a server that says this to everybody and hangs up; answer its port."""
+
+    class Says(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(words)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Says) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that no system trusts."""
+    return authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.mark.parametrize(("name", "event"), [("ready", READY), ("failed", FAILED), ("alert", ALERT), ("saved", SAVED)])
+def test_every_event_has_its_mail(name: str, event: Event) -> None:
+    message = written(parcel(event, target=ADA))
+    assert_golden(part(message, "plain"), GOLDEN / f"{name}.txt")
+    assert_golden(part(message, "html"), GOLDEN / f"{name}.html")
+
+
+def test_many_events_have_one_mail() -> None:
+    message = written(*parcels(7, ADA))
+    assert message["Subject"] == "6 clips done, 1 failed, $0.816"
+    assert_golden(part(message, "plain"), GOLDEN / "digest.txt")
+    assert_golden(part(message, "html"), GOLDEN / "digest.html")
+
+
+def test_the_headers_say_who_to_whom_when_and_that_a_machine_wrote_it() -> None:
+    message = written(parcel(target=ADA))
+    assert message["Subject"] == "Ready: 'A cat rides a bicycle' · Vrex · 8 s · $0.136 · took 1 min 15 s"
+    assert (message["From"], message["To"]) == ("Clipbell <clips@example.org>", ADA)
+    assert message["Date"] == "Wed, 01 Jan 2025 12:02:00 +0000"
+    assert message["Auto-Submitted"] == "auto-generated"
+
+
+def test_the_same_parcel_has_the_same_message_id_and_another_has_not() -> None:
+    first, again, other = (written(parcel(key=key, target=ADA))["Message-ID"] for key in ("a", "a", "b"))
+    assert first == again != other
+    assert first.endswith("@example.org>")
+
+
+def test_no_prompt_can_add_a_header_or_markup() -> None:
+    hostile = "x\r\nBcc: eve@example.com\r\n\r\n<script>alert(1)</script>\u202egpj"
+    event = replace(READY, prompt=hostile, model=hostile, failure=Failure(hostile, hostile))
+    for kind in (READY.type, FAILED.type):
+        message = written(parcel(replace(event, type=kind), target=ADA))
+        assert message["Bcc"] is None
+        assert message.get_content_type() == "multipart/alternative"
+        assert "<script" not in part(message, "html")
+        assert "\u202e" not in message.as_string()
+        assert "http-equiv" not in part(message, "html")
+
+
+def test_a_subject_is_kept_short() -> None:
+    assert len(written(parcel(replace(READY, prompt="word " * 2000), target=ADA))["Subject"]) <= 150
+
+
+def test_a_plain_server_takes_the_mail_for_one_address() -> None:
+    with mail_server(Mailbox()) as box:
+        assert deliver(f"smtp://127.0.0.1:{box.port}", [parcel(target=ADA)]) == {"dlv_1": Done("kept")}
+    assert (box.senders, box.recipients, box.encrypted) == (["clips@example.org"], [[ADA]], [False])
+    assert box.messages[0]["Message-ID"] == written(parcel(target=ADA))["Message-ID"]
+
+
+def test_user_and_password_are_percent_decoded() -> None:
+    with mail_server(Mailbox(login=("us@er", SECRET))) as box:
+        url = f"smtp://us%40er:{URL_SECRET}@127.0.0.1:{box.port}"
+        assert deliver(url, [parcel(target=ADA)]) == {"dlv_1": Done("kept")}
+
+
+def test_a_wrong_password_waits_for_a_person_and_is_not_told() -> None:
+    with mail_server(Mailbox(login=("user", "right"))) as box:
+        outcome = deliver(f"smtp://user:{URL_SECRET}@127.0.0.1:{box.port}", [parcel(target=ADA)])["dlv_1"]
+    assert isinstance(outcome, TryLater)
+    assert outcome.reason == "the mail server did not take the user and password of smtp_url"
+    assert SECRET not in str(outcome)
+    assert URL_SECRET not in str(outcome)
+    assert box.messages == []
+
+
+def test_a_missing_login_waits_for_a_person() -> None:
+    with mail_server(Mailbox(login=("user", "right"))) as box:
+        outcome = deliver(f"smtp://127.0.0.1:{box.port}", [parcel(target=ADA)])["dlv_1"]
+    assert isinstance(outcome, TryLater)
+    assert outcome.answer is not None
+    assert outcome.answer.startswith("530")
+
+
+def test_tls_and_starttls_encrypt_with_an_authority_of_ones_own(ca: Authority) -> None:
+    with mail_server(Mailbox(), tls=ca.server()) as box:
+        url = f"smtps://127.0.0.1:{box.port}"
+        assert deliver(url, [parcel(target=ADA)], ca_file=str(ca.file)) == {"dlv_1": Done("kept")}
+    assert box.encrypted == [True]
+    with mail_server(Mailbox(), starttls=ca.server()) as box:
+        url = f"smtp+starttls://127.0.0.1:{box.port}"
+        assert deliver(url, [parcel(target=ADA)], ca_file=str(ca.file)) == {"dlv_1": Done("kept")}
+    assert box.encrypted == [True]
+
+
+def test_the_authorities_that_the_environment_names_are_trusted(ca: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca.file))
+    with mail_server(Mailbox(), tls=ca.server()) as box:
+        assert deliver(f"smtps://127.0.0.1:{box.port}", [parcel(target=ADA)]) == {"dlv_1": Done("kept")}
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
+@pytest.mark.parametrize(
+    ("host", "days", "trusted", "reason"),
+    [
+        ("127.0.0.1", -1, True, "certificate has expired"),
+        ("mail.example.com", 1, True, "IP address mismatch"),
+        ("127.0.0.1", 1, False, "unable to get local issuer certificate"),
+    ],
+)
+def test_a_certificate_that_is_not_good_sends_nothing(
+    ca: Authority, scheme: str, host: str, days: int, *, trusted: bool, reason: str
+) -> None:
+    context = ca.server(host, until=timedelta(days=days))
+    kind = {"tls": context} if scheme == "smtps" else {"starttls": context}
+    more = {"ca_file": str(ca.file)} if trusted else {}
+    with mail_server(Mailbox(login=("user", "right")), **kind) as box:
+        url = f"{scheme}://user:{URL_SECRET}@127.0.0.1:{box.port}"
+        outcome = deliver(url, [parcel(target=ADA)], **more)["dlv_1"]
+    assert isinstance(outcome, TryLater)
+    assert "the mail server's TLS certificate is not accepted" in outcome.reason
+    assert reason in outcome.reason
+    assert box.messages == []
+
+
+def test_a_server_without_starttls_gets_no_plain_mail() -> None:
+    with mail_server(Mailbox()) as box:
+        outcome = deliver(f"smtp+starttls://127.0.0.1:{box.port}", [parcel(target=ADA)])["dlv_1"]
+    assert isinstance(outcome, TryLater)
+    assert "STARTTLS" in outcome.reason
+    assert box.messages == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (
+            "450 mailbox busy",
+            TryLater("the mail server cannot take the mail now (450)", answer="450 mailbox busy"),
+        ),
+        (
+            "550 no such user",
+            GiveUp("the mail server refused the mail for good (550)", answer="550 no such user"),
+        ),
+    ],
+)
+def test_what_the_server_says_of_an_address_decides(answer: str, outcome: Outcome) -> None:
+    with mail_server(Mailbox(refused={ADA: answer})) as box:
+        url = f"smtp://127.0.0.1:{box.port}"
+        assert deliver(url, [parcel(target=ADA)]) == {"dlv_1": outcome}
+        assert deliver(url, [parcel(target=BOB)]) == {"dlv_1": Done("kept")}
+
+
+def test_what_the_server_says_of_the_mail_decides() -> None:
+    with mail_server(Mailbox(data_answer="554 spam")) as box:
+        assert isinstance(deliver(f"smtp://127.0.0.1:{box.port}", [parcel(target=ADA)])["dlv_1"], GiveUp)
+    with mail_server(Mailbox(data_answer="452 disk full")) as box:
+        assert isinstance(deliver(f"smtp://127.0.0.1:{box.port}", [parcel(target=ADA)])["dlv_1"], TryLater)
+
+
+def test_five_events_are_five_mails_and_six_are_one() -> None:
+    with mail_server(Mailbox()) as box:
+        assert set(deliver(f"smtp://127.0.0.1:{box.port}", parcels(5, ADA)).values()) == {Done("kept")}
+        assert len(box.messages) == 5
+        outcomes = deliver(f"smtp://127.0.0.1:{box.port}", parcels(6, ADA))
+    assert len(box.messages) == 6
+    assert outcomes == {f"dlv_{n}": Done("kept") for n in range(1, 7)}
+    assert all(f"Clip {n}" in part(box.messages[5], "plain") for n in range(1, 7))
+
+
+def test_no_server_is_for_later() -> None:
+    outcome = deliver(f"smtp://user:{URL_SECRET}@127.0.0.1:{closed_port()}", [parcel(target=ADA)])["dlv_1"]
+    assert isinstance(outcome, TryLater)
+    assert SECRET not in str(outcome)
+
+
+def test_a_server_that_speaks_something_else_is_for_later() -> None:
+    with saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        for scheme in ("smtp", "smtps", "smtp+starttls"):
+            outcome = deliver(f"{scheme}://127.0.0.1:{port}", [parcel(target=ADA)])["dlv_1"]
+            assert isinstance(outcome, TryLater)
+
+
+def test_a_lost_connection_leaves_done_what_was_sent() -> None:
+    class Quits(Mailbox):
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+            if self.messages:
+                server.transport.abort()
+                return "421 bye"
+            return await super().handle_DATA(server, session, envelope)
+
+    with mail_server(Quits()) as box:
+        outcomes = deliver(f"smtp://127.0.0.1:{box.port}", parcels(3, ADA))
+    assert outcomes["dlv_1"] == Done("kept")
+    assert isinstance(outcomes["dlv_2"], TryLater)
+    assert isinstance(outcomes["dlv_3"], TryLater)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example.com",
+        "http://mail.example.com",
+        "smtp://",
+        "smtp://a:b@/",
+        "smtp://host:99999",
+        "smtp://host/path",
+        "smtps://host?x=hunter22",
+    ],
+)
+def test_a_server_that_is_none_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(ValidationError, match="must be like") as caught:
+        options(url)
+    assert "hunter22" not in str(caught.value.errors(include_input=False))
+
+
+def test_usual_ports_are_known() -> None:
+    assert [server_of(f"{s}://h").port for s in ("smtp", "smtps", "smtp+starttls")] == [25, 465, 587]
+
+
+@pytest.mark.parametrize("text", ["", "ada", "ada@", "a b@example.com", "ada@example.com\r\nBcc: x@y.z", "ä@b.c"])
+def test_an_address_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be an email address"):
+        address_of(text)
+    with pytest.raises(ValidationError, match="must be an email address"):
+        options("smtp://h", to=[text])
+
+
+def test_an_address_with_a_name_is_for_the_sender_only() -> None:
+    with pytest.raises(ValidationError, match="number 1 must be a bare address"):
+        options("smtp://h", to=["Ada <ada@example.com>"])
+
+
+def test_each_address_is_a_target_once() -> None:
+    assert HANDLER.targets(options("smtp://h", to=[ADA, BOB, ADA])) == (ADA, BOB)
+
+
+def test_a_missing_authority_file_is_told_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="ca_file: cannot be read"):
+        HANDLER.make(options("smtp://h", ca_file="nowhere.pem"), tools(Path("/nonexistent")))
+
+
+def test_pythons_own_mail_library_agrees_that_the_mail_is_whole() -> None:
+    with mail_server(Mailbox()) as box, smtplib.SMTP("127.0.0.1", box.port) as other:
+        other.send_message(written(parcel(target=ADA)))
+        assert deliver(f"smtp://127.0.0.1:{box.port}", [parcel(target=ADA)]) == {"dlv_1": Done("kept")}
+    assert part(box.messages[0], "html") == part(box.messages[1], "html")

@@ -1,0 +1,25 @@
+"""The vendor files as they lie in their folder, and an account's terms without an operator's word."""
+
+import importlib
+import pkgutil
+
+import schemas.vendors
+from schemas.vendor import Terms, Vendor
+
+
+def every_vendor() -> list[Vendor]:
+    """Every vendor found in the folder, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(schemas.vendors.__path__))
+    return [vendor_named(name) for name in names]
+
+
+def vendor_named(name: str) -> Vendor:
+    """One vendor by the name of its file."""
+    vendor = importlib.import_module(f"schemas.vendors.{name}").VENDOR
+    assert isinstance(vendor, Vendor)
+    return vendor
+
+
+def terms_of(vendor: Vendor, *, allow_unknown_params: bool = False, status_path: str | None = None) -> Terms:
+    """The vendor's own facts as terms."""
+    return Terms(vendor.words, vendor.prices, allow_unknown_params, status_path)
