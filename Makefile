@@ -1,0 +1,54 @@
+# Needs make and python3 (3.11 or later); everything else is installed into .venv by itself.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.PHONY: help demo test lint format package check cover faults bench constraints
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "clipbell needs Python 3.11 or later: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY) ## watch the whole way with no keys and no network
+	$(BIN)/clipbell demo
+
+test: $(READY) ## all tests but the long ones
+	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package"
+
+lint: $(READY) ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY) ## write the code as the formatter wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+package: $(READY) ## build the package, install it elsewhere, import and run it there
+	$(PYTEST) -q -m package
+
+check: test lint package ## what the continuous integration runs
+
+cover: $(READY) ## all tests, then: 100 % of schemas and handlers, 95 % of receiver
+	rm -f .coverage .coverage.*
+	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package" --cov --cov-report=
+	$(BIN)/coverage report --include='schemas/*,handlers/*' --fail-under=100
+	$(BIN)/coverage report --include='receiver/*' --fail-under=95
+
+faults: $(READY) ## crashes, power cuts, full disks, hostile clients
+	$(PYTEST) -q -m faults
+
+bench: $(READY) ## measurements
+	$(PYTEST) -q -s -m bench
+
+constraints: $(READY) ## write down the versions that are installed
+	{ echo "# The versions that the tests ran with: make constraints"; $(BIN)/python -m pip freeze --exclude clipbell; } > $@.txt
