@@ -5,7 +5,7 @@ byte of the request is provably unsent (`Unsent`) and anything later is not (`Un
 that the other side may be closing. No redirects, no proxies, no cookies, no decompression, HTTP/1.1 only.
 
 httpx supplies the URLs, httpcore (the engine below it) the protocol: httpx's own client logs every URL, and the URL
-of a chat's webhook is a secret. One Net belongs to one event loop.
+of a chat's webhook is a secret. A Net may be shared by several event loops.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class Net:
         *,
         headers: Mapping[str, str] | None = None,
         content: bytes = b"",
-        timeout: float = 15,  # noqa: ASYNC109 a deadline for all of it, also of what was sent
+        timeout: float = 15,
         max_bytes: int = 65_536,
         whole: bool = False,
     ) -> Answer:
@@ -106,7 +106,7 @@ class Net:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        timeout: float,  # noqa: ASYNC109 a deadline for all of it
+        timeout: float,
         max_bytes: int,
     ) -> AsyncIterator["Streamed"]:
         """Open a GET; `timeout` is for the whole of it, in seconds.

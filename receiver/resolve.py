@@ -22,6 +22,7 @@ from schemas.errors import AddressRefused, Unsent
 #: (host, port) -> its addresses, best first. Raises Unsent where there is none.
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
+_POLL = 0.02
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 
@@ -89,11 +90,12 @@ def _is_exempt(address: Address, allow: tuple[Network, ...]) -> bool:
 class SystemResolver:
     """The system's resolver in daemon threads: so many look-ups at once, each given up after so many seconds.
 
-    A look-up that hangs keeps its thread's place until it ends, but never the event loop or the end of the program.
+    A look-up that hangs keeps its place until it ends, but never an event loop or the end of the program. May be
+    shared by several event loops.
     """
 
     def __init__(self, *, threads: int = 16, timeout: float = 5) -> None:
-        self._places = asyncio.Semaphore(threads)
+        self._places = threading.Semaphore(threads)
         self._timeout = timeout
 
     async def __call__(self, host: str, port: int) -> Sequence[Address]:
@@ -102,7 +104,8 @@ class SystemResolver:
             return (address,)
         try:
             async with asyncio.timeout(self._timeout):
-                await self._places.acquire()
+                while not self._places.acquire(blocking=False):  # noqa: ASYNC110 an Event belongs to one loop
+                    await asyncio.sleep(_POLL)
                 return await self._look_up(host, port)
         except TimeoutError as error:
             raise Unsent(f"{host}: the name did not resolve within {self._timeout:g} s") from error
@@ -114,7 +117,6 @@ class SystemResolver:
         answer: asyncio.Future[Sequence[Address]] = loop.create_future()
 
         def settle(found: Sequence[Address] | Exception) -> None:
-            self._places.release()
             if answer.done():
                 return
             if isinstance(found, Exception):
@@ -128,6 +130,7 @@ class SystemResolver:
                 found = _addresses(host, port)
             except (OSError, ValueError) as error:
                 found = error
+            self._places.release()
             with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
                 loop.call_soon_threadsafe(settle, found)
 

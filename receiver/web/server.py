@@ -196,7 +196,7 @@ def _why(host: str, port: int, error: OSError) -> str:
 def _within_files(limits: Limits) -> Limits:
     """Let the process open as many files as it may, and leave some of them to the work."""
     try:
-        import resource  # noqa: PLC0415 Windows has none, and no such limit
+        import resource
     except ImportError:
         return limits
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
