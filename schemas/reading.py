@@ -278,7 +278,10 @@ def _check(value: Any, depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise Unreadable("", "has half a surrogate pair")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise Unreadable("", "has half a surrogate pair") from error
     if "\0" in text:
         raise Unreadable("", "has a NUL character")

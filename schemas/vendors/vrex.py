@@ -117,7 +117,7 @@ def report_from_callback(payload: Reading, terms: Terms) -> Report:
     word = payload["event"].known_text()
     said = terms.said(word)
     # other products of the account (speech, images) name their id otherwise, and are none of ours
-    name = "job_id" if payload["video_gen_id"].is_null else "video_gen_id"
+    name = "video_gen_id" if payload["job_id"].is_null or not payload["video_gen_id"].is_null else "job_id"
     return Report(
         word=word,
         said=said,
