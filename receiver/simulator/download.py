@@ -20,7 +20,8 @@ CODES = {403: "AccessDenied", 404: "NoSuchKey", 416: "InvalidRange", 429: "SlowD
 def refused(status: int, message: str) -> Response:
     """Say no as an object store does."""
     code = CODES.get(status, "InternalError")
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>'
+    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{error}'
     return Response(body, status, media_type="application/xml")
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from receiver.simulator.world import World
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours
+class Refusal(Exception):
     """An answer that says no, in the vendor's shape."""
 
     def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
@@ -64,6 +64,8 @@ class VendorSide(ABC):
     callback_waits: ClassVar[tuple[float, ...]] = ()
     charges_at_end: ClassVar[bool] = False
     limit: ClassVar[Limit | None] = None
+    #: whether only orders count against the limit
+    limits_orders_only: ClassVar[bool] = False
     retry_header: ClassVar[str] = "Retry-After"
 
     def __init__(self, world: "World") -> None:
@@ -88,6 +90,10 @@ class VendorSide(ABC):
     @abstractmethod
     def new_id(self) -> str:
         """Make an id in the vendor's format."""
+
+    def times(self, draft: Draft) -> tuple[float, float]:
+        """Give the fewest and the most seconds that an order takes."""
+        return self.durations
 
     def prompt_in(self, content: Any) -> str:
         """Find the prompt in a body of whatever shape, for faults that are meant for some prompts only."""
@@ -131,14 +137,18 @@ class VendorSide(ABC):
         account = self.world.books.account(self.name, key)
         if account.bad:
             raise self.revoked()
-        if self.limit:
+        if self.limit and (request.method == "POST" or not self.limits_orders_only):
             standing = self.world.windows.count(self.limit, self.name, key, self.world.clock.now())
             if not self.world.settings.enforce_limits:
                 standing = Standing(standing.limit, standing.remaining, standing.reset_at, None)
             headers.update(self.limit_headers(standing))
             if standing.retry_after is not None:
-                raise self.refusal(429)
+                raise self.throttled(standing)
         return account
+
+    def throttled(self, standing: Standing) -> Refusal:
+        """Refuse a call above the limit."""
+        return self.refusal(429)
 
     def revoked(self) -> Refusal:
         """Refuse a key of the right form that is not, or no longer, valid."""

@@ -1,7 +1,5 @@
 """Answers that go wrong on the wire: late, cut, dripping, endless, garbage, or none at all."""
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -56,7 +54,7 @@ class DrippingAnswer(Response):
             part = body[at : at + self.step] or b"\0" * self.step
             await send({"type": "http.response.body", "body": part, "more_body": True})
             at += self.step
-            await asyncio.sleep(self.pause)
+            await self.lines.gone(scope, within=self.pause)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -64,26 +62,20 @@ async def spoil(fault: Fault | None, answer: Response, request: Request, lines: 
     """Turn a good answer into what the fault makes of it."""
     if fault is None:
         return answer
+    if fault.what in ("slow_answer", "no_answer"):
+        await lines.gone(request.scope, within=fault.number("seconds"))
+    spoiled = answer
     match fault.what:
-        case "slow_answer" | "no_answer":
-            await _wait(fault.number("seconds"), request, lines)
-            return answer if fault.what == "slow_answer" else NoAnswer(lines)
+        case "no_answer":
+            spoiled = NoAnswer(lines)
         case "garbage_answer":
             made = fault.parameters
-            return Response(made["body"], answer.status_code, media_type=made["content_type"])
+            spoiled = Response(made["body"], answer.status_code, media_type=made["content_type"])
         case "no_id":
-            return JSONResponse({}, answer.status_code)
+            spoiled = JSONResponse({}, answer.status_code)
         case "cut_answer" | "cut":
-            return CutAnswer(answer, fault.number("fraction"), lines)
+            spoiled = CutAnswer(answer, fault.number("fraction"), lines)
         case "drip" | "endless":
             step, pause = int(fault.number("bytes")), fault.number("seconds")
-            return DrippingAnswer(answer, step, pause, lines, endless=fault.what == "endless")
-    return answer
-
-
-async def _wait(seconds: float, request: Request, lines: Lines) -> None:
-    # in short steps: a caller that has gone, or a simulator that stops, must not hold the task
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while (left := end - loop.time()) > 0 and lines.is_open(request.scope):
-        await asyncio.sleep(min(left, 0.05))
+            spoiled = DrippingAnswer(answer, step, pause, lines, endless=fault.what == "endless")
+    return spoiled

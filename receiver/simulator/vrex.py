@@ -206,6 +206,6 @@ def _ref_images_problem(fields: dict[str, Any]) -> str | None:
     if fields["mode"] != "r2v":
         return "is only allowed with mode r2v" if "ref_images" in fields else None
     images = fields.get("ref_images")
-    if not isinstance(images, list) or not 1 <= len(images) <= 3:  # noqa: PLR2004 - the page's own figure
+    if not isinstance(images, list) or not 1 <= len(images) <= 3:
         return "must have 1 to 3 items with mode r2v"
     return next((problem for image in images if (problem := image_problem(image, MAX_IMAGE))), None)

@@ -65,7 +65,7 @@ class World:
         faults = self.faults.take_all("job", side.name, draft.prompt)
         lasts = self.settings.duration
         if lasts is None:
-            lasts = self.random.uniform(*side.durations) / self.settings.speed
+            lasts = self.random.uniform(*side.times(draft)) / self.settings.speed
         if "slow" in faults:
             lasts *= faults["slow"].number("factor")
         starts_at = now + lasts * QUEUED_PART
