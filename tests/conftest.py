@@ -1,0 +1,16 @@
+"""What all tests share: none sees the settings of the person who runs them, and a slow machine fails no property."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("clipbell", deadline=None, print_blob=True)
+settings.load_profile("clipbell")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("CLIPBELL_") or name in {"DATABASE_URL", "PORT"}:
+            monkeypatch.delenv(name)
