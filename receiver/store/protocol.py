@@ -158,7 +158,14 @@ class Delivery:
     claims: int = 0
     #: How often it was replayed with --again; part of the idempotency key.
     replays: int = 0
+    #: Attempts before its schedule began anew: `retry` and `replay` give it a fresh one.
+    skipped: int = 0
     attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def tried(self) -> int:
+        """Attempts of the schedule that it is on."""
+        return len(self.attempts) - self.skipped
 
     @property
     def key(self) -> str:
@@ -223,6 +230,16 @@ class Rate:
     count: int
     window: int
     kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Whose rows a commit changed. `handlers`: those for whom something became due. Claims are not told of."""
+
+    jobs: frozenset[str] = frozenset()
+    deliveries: frozenset[str] = frozenset()
+    alerts: frozenset[str] = frozenset()
+    handlers: frozenset[str] = frozenset()
 
 
 # --- the promise -------------------------------------------------------------------------------------------
@@ -370,6 +387,14 @@ class Store(Protocol):
         ...
 
     # --- care ---
+
+    def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
+        """Have `listener` called after each commit of this process that changed something; answer what ends that.
+
+        It is called on the store's own thread: it must be quick, and hand on what takes longer. A hint, not a
+        promise: what other processes commit is found by looking.
+        """
+        ...
 
     async def counts(self) -> Mapping[str, int]:
         """Rows that matter for health: jobs and deliveries by state (`jobs.running`, `deliveries.dead`), alerts."""

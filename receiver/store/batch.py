@@ -1,0 +1,266 @@
+"""Batch: what a group of decisions reads beforehand and writes afterwards, in a few statements for all of them.
+
+Decisions see each other's effects in order through the rows held here. Nothing is written before `flush` but alerts,
+which are rare and whose effect decides what else is told.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from receiver.store import sql, tables
+from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Clip, Evidence, Line, Told
+from receiver.store.rows import (
+    CLIP_COLUMNS,
+    DELIVERY_COLUMNS,
+    EVENT_COLUMNS,
+    EVIDENCE_COLUMNS,
+    JOB_COLUMNS,
+    LINE_COLUMNS,
+    Row,
+    attempt_row,
+    changed_columns,
+    clean,
+    clip_row,
+    event_row,
+    evidence_row,
+    job_columns,
+    job_of,
+    line_row,
+    new_delivery_row,
+)
+from receiver.store.writer import Tx
+from schemas.event import micros
+from schemas.job import Job
+
+_JOBS = f"SELECT {','.join(JOB_COLUMNS)} FROM jobs WHERE id IN"  # noqa: S608 - names of our own tables
+_EVIDENCE = "SELECT id, verdict FROM evidence WHERE id IN"
+_LEASES = "SELECT id, fence, state FROM deliveries WHERE id IN"
+_STANDING = "SELECT code, subject FROM alerts WHERE cleared_at IS NULL AND (code, subject) IN"
+_KEEP = "ON CONFLICT DO NOTHING"
+_REPLACE_CLIP = "ON CONFLICT (job_id, number, handler) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in ("path", "bytes", "sha256", "mime_type", "poster", "at")
+)
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a batch has to read before its decisions."""
+
+    jobs: set[str] = field(default_factory=set)
+    evidence: set[str] = field(default_factory=set)
+    deliveries: set[str] = field(default_factory=set)
+
+
+class Step(Protocol):
+    """One decision of a batch."""
+
+    def need(self, needs: Needs) -> None:
+        """Name what is to be read."""
+        ...
+
+    def decide(self, batch: "Batch") -> Any:
+        """Decide, asking for nothing yet. May run again in another batch. An exception is this step's alone."""
+        ...
+
+    def ask(self, batch: "Batch", decided: Any) -> Any:
+        """Ask for what was decided to be written; the answer goes to the caller."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What is known of a delivery that a worker holds."""
+
+    fence: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a delivery's row becomes once an attempt ended."""
+
+    state: str
+    next_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert to raise or clear by itself."""
+
+    change: AlertRaised | AlertCleared
+
+    def need(self, needs: Needs) -> None:
+        """Nothing."""
+
+    def decide(self, batch: "Batch") -> None:
+        """Nothing to decide."""
+
+    def ask(self, batch: "Batch", decided: None) -> bool:
+        """Whether it took effect."""
+        return batch.alert(self.change)
+
+
+class Batch:
+    """Rows read, and rows to be written."""
+
+    def __init__(self, tx: Tx, steps: Iterable[Step]) -> None:
+        """Read what the steps need; rows to be changed are locked in the order of their ids."""
+        needs = Needs()
+        for step in steps:
+            step.need(needs)
+        self._tx = tx
+        connection, lock = tx.connection, tx.row_lock
+        self._before = {
+            row[0]: job_of(row) for row in sql.select(connection, _JOBS, sorted(needs.jobs), f"ORDER BY id {lock}")
+        }
+        self.jobs: dict[str, Job | None] = dict(self._before)
+        self.verdicts: dict[str, str] = {id_: word for id_, word in sql.select(connection, _EVIDENCE, _sorted(needs))}
+        leases = sql.select(connection, _LEASES, sorted(needs.deliveries), f"ORDER BY id {lock}")
+        self.leases = {id_: Lease(fence, state) for id_, fence, state in leases}
+        self._bodies: dict[str, bytes] = {}
+        self._evidence: list[Row] = []
+        self._events: list[Row] = []
+        self._deliveries: list[Row] = []
+        self._lines: list[Row] = []
+        self._attempts: list[Row] = []
+        self._clips: dict[tuple[str, int, str], Row] = {}
+        self._endings: dict[str, Ending] = {}
+
+    # --- what decisions ask for ---
+
+    def keep(self, evidence: Evidence, verdict: str) -> None:
+        """Keep evidence under a verdict."""
+        self.verdicts[evidence.id] = verdict
+        self._bodies[evidence.sha256] = evidence.body
+        self._evidence.append(evidence_row(evidence, verdict))
+
+    def tell(self, told: Told) -> None:
+        """Keep an event, and make its deliveries due."""
+        event = told.event
+        now = micros(event.received_at)
+        self._events.append(event_row(event))
+        for new in told.deliveries:
+            self._deliveries.append(new_delivery_row(new, event.id, event.job_id, now))
+            self._tx.changed.deliveries.add(new.id)
+            self._tx.changed.handlers.add(new.handler)
+
+    def book(self, line: Line) -> None:
+        """Add a line to the ledger."""
+        self._lines.append(line_row(line))
+
+    def save(self, clip: Clip) -> None:
+        """Note a saved file; the same clip saved again by the same handler replaces what was noted."""
+        self._clips[clip.job_id, clip.number, clip.handler] = clip_row(clip)
+
+    def alert(self, change: AlertRaised | AlertCleared) -> bool:
+        """Raise or clear an alert at once, and tell of it if that took effect."""
+        took = raise_alert(self._tx, change) if isinstance(change, AlertRaised) else clear_alert(self._tx, change)
+        if took:
+            self.tell(change.told)
+        return took
+
+    def end_attempt(self, delivery_id: str, ending: Ending, attempt: Attempt | None) -> None:
+        """Record an attempt and what its delivery becomes."""
+        fence = self.leases[delivery_id].fence
+        if attempt is not None:
+            self._attempts.append(attempt_row(delivery_id, fence, attempt))
+        self.leases[delivery_id] = Lease(fence, ending.state)
+        self._endings[delivery_id] = ending
+        self._tx.changed.deliveries.add(delivery_id)
+
+    # --- writing ---
+
+    def flush(self) -> None:
+        """Write everything."""
+        connection = self._tx.connection
+        keep_bodies(self._tx, self._bodies)
+        sql.insert(connection, tables.evidence, EVIDENCE_COLUMNS, self._evidence, _KEEP)
+        write_jobs(self._tx, self._before, self.jobs)
+        sql.insert(connection, tables.events, EVENT_COLUMNS, self._events, "ON CONFLICT (id) DO NOTHING")
+        sql.insert(connection, tables.deliveries, DELIVERY_COLUMNS, self._deliveries, _KEEP)
+        sql.insert(connection, tables.ledger, LINE_COLUMNS, self._lines, _KEEP)
+        attempts = ("delivery_id", "fence", "at", "outcome", "reason", "answer")
+        sql.insert(connection, tables.attempts, attempts, self._attempts)
+        sql.insert(connection, tables.clips, CLIP_COLUMNS, list(self._clips.values()), _REPLACE_CLIP)
+        endings = [(id_, ending.state, ending.next_at, 0) for id_, ending in self._endings.items()]
+        sql.update(connection, tables.deliveries, ("state", "next_at", "claims"), endings)
+
+
+def _sorted(needs: Needs) -> Sequence[str]:
+    return sorted(needs.evidence)
+
+
+def keep_bodies(tx: Tx, bodies: Mapping[str, bytes]) -> None:
+    """Keep bytes under their SHA-256, unless they are kept already."""
+    # the same order in every process: two that keep the same bytes must not wait for each other
+    sql.insert(tx.connection, tables.bodies, ("sha256", "body"), sorted(bodies.items()), _KEEP)
+
+
+def raise_alert(tx: Tx, alert: AlertRaised) -> bool:
+    """Raise an alert unless it stands; False where it does, or where this very one was raised before."""
+    columns = ("id", "code", "subject", "job_id", "text", "next_step", "raised_at")
+    texts = (clean(alert.subject), alert.job_id, clean(alert.text), clean(alert.next_step))
+    row = (alert.id, alert.code, *texts, alert.at)
+    took = sql.insert(tx.connection, tables.alerts, columns, [row], _KEEP) > 0
+    if took:
+        tx.changed.alerts.add(alert.id)
+    return took
+
+
+def clear_alert(tx: Tx, alert: AlertCleared) -> bool:
+    """Clear an alert if it stands."""
+    standing = tables.alerts.c
+    cleared = tx.connection.execute(
+        tables.alerts.update()
+        .where(standing.code == alert.code, standing.subject == clean(alert.subject), standing.cleared_at.is_(None))
+        .values(cleared_at=alert.at)
+        .returning(standing.id)
+    ).scalar()
+    if cleared is not None:
+        tx.changed.alerts.add(cleared)
+    return cleared is not None
+
+
+def write_jobs(tx: Tx, before: Mapping[str, Job], after: Mapping[str, Job | None]) -> None:
+    """Write what differs: new rows, changed columns, rows that shall go."""
+    updates: dict[tuple[str, ...], list[Row]] = {}
+    new: list[Job] = []
+    for id_, job in after.items():
+        old = before.get(id_)
+        if job is old:
+            continue
+        tx.changed.jobs.add(id_)
+        if job is None:
+            tx.connection.execute(tables.jobs.delete().where(tables.jobs.c.id == id_))
+        elif old is None:
+            new.append(job)
+        else:
+            columns = changed_columns(old, job)
+            if columns:
+                # whoever writes a job decides anew when it is due: that ends a worker's lease
+                columns = {**columns, "held_until": None} if "next_at" in columns else columns
+                updates.setdefault(tuple(columns), []).append((id_, *columns.values()))
+            if old.tags != job.tags:
+                tx.connection.execute(tables.job_tags.delete().where(tables.job_tags.c.job_id == id_))
+                insert_tags(tx, [job])
+    for names, rows in updates.items():
+        sql.update(tx.connection, tables.jobs, names, rows)
+    insert_jobs(tx, new)
+
+
+def insert_jobs(tx: Tx, jobs: Sequence[Job], rest: str = "") -> int:
+    """Insert new jobs with their tags; answers how many were inserted."""
+    rows = [tuple(job_columns(job)[name] for name in JOB_COLUMNS) for job in jobs]
+    count = sql.insert(tx.connection, tables.jobs, JOB_COLUMNS, rows, rest)
+    if count == len(jobs):
+        insert_tags(tx, jobs)
+    return count
+
+
+def insert_tags(tx: Tx, jobs: Sequence[Job]) -> None:
+    """Insert the tags of jobs that have none yet."""
+    rows = sorted({(clean(tag), job.id) for job in jobs for tag in job.tags})
+    sql.insert(tx.connection, tables.job_tags, ("tag", "job_id"), rows)

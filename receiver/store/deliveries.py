@@ -1,0 +1,231 @@
+"""Deliveries in the store: claimed under a lease with a fence, finished, tried again, replayed, parked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select, text
+
+from receiver.store import sql, tables
+from receiver.store.batch import Batch, Ending, Needs
+from receiver.store.lists import Condition, by, statement
+from receiver.store.protocol import Attempt, Claimed, Delivery, Finish, NewDelivery, Query
+from receiver.store.rows import DELIVERY_COLUMNS, Row, clean, delivery_of, event_of, new_delivery_row
+from receiver.store.writer import Tx
+
+_rows = tables.deliveries.c
+_all = [_rows[name] for name in DELIVERY_COLUMNS]
+_attempts = tables.attempts.c
+_STUCK = ("dead", "parked")
+
+# --- attempts --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one attempt ended."""
+
+    delivery_id: str
+    fence: int
+    finish: Finish
+
+    def need(self, needs: Needs) -> None:
+        """Whose lease it is now."""
+        needs.deliveries.add(self.delivery_id)
+
+    def decide(self, batch: Batch) -> bool:
+        """Whether the lease is still ours."""
+        lease = batch.leases.get(self.delivery_id)
+        return lease is not None and lease.fence == self.fence and lease.state == "running"
+
+    def ask(self, batch: Batch, decided: bool) -> bool:
+        """Ask for the attempt and what follows from it to be recorded."""
+        if not decided:
+            return False
+        finish = self.finish
+        batch.end_attempt(self.delivery_id, Ending(finish.state, finish.next_at), finish.attempt)
+        for told in finish.told:
+            batch.tell(told)
+        for clip in finish.clips:
+            batch.save(clip)
+        for alert in (*finish.raised, *finish.cleared):
+            batch.alert(alert)
+        return True
+
+
+def attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
+    """The attempts of these deliveries, oldest first."""
+    head = "SELECT delivery_id, at, outcome, reason, answer FROM attempts WHERE delivery_id IN"
+    found: dict[str, list[Attempt]] = {}
+    for delivery_id, *attempt in sql.select(connection, head, ids, "ORDER BY delivery_id, fence"):
+        found.setdefault(delivery_id, []).append(Attempt(*attempt))
+    return {delivery_id: tuple(attempts) for delivery_id, attempts in found.items()}
+
+
+# --- leases ----------------------------------------------------------------------------------------------
+
+
+def claim(tx: Tx, handler: str, now: int, until: int, limit: int) -> list[tuple[Delivery, str, float | None]]:
+    """Take due deliveries: each with its event's JSON and the seconds from acceptance to verdict."""
+    connection = tx.connection
+    found = _due(connection, handler, now, limit, perishable=True)
+    if len(found) < limit:
+        found += _due(connection, handler, now, limit - len(found), perishable=False)
+    if not found:
+        return []
+    taken = [(row.id, "running", until, row.fence + 1, row.claims + 1) for row in found]
+    sql.update(connection, tables.deliveries, ("state", "next_at", "fence", "claims"), taken)
+    ids = [row.id for row in found]
+    attempts = attempts_of(connection, ids)
+    events = {
+        event_id: (body, None if submitted is None or settled is None else (settled - submitted) / 1_000_000)
+        for event_id, body, submitted, settled in sql.select(connection, _EVENTS, sorted({r.event_id for r in found}))
+    }
+    claimed = []
+    for row in found:
+        held = (*row[:5], "running", row.created_at, until, row.deadline, row.fence + 1, row.claims + 1, *row[11:])
+        claimed.append((delivery_of(held, attempts.get(row.id, ())), *events[row.event_id]))
+    return claimed
+
+
+_EVENTS = (
+    "SELECT events.id, events.body, jobs.submitted_at, jobs.settled_at "
+    "FROM events LEFT JOIN jobs ON jobs.id = events.job_id WHERE events.id IN"
+)
+
+
+def _due(connection: Connection, handler: str, now: int, limit: int, *, perishable: bool) -> list[Any]:
+    queue = _rows.deadline.is_not(None) if perishable else _rows.deadline.is_(None)
+    order = (_rows.deadline, _rows.next_at) if perishable else (_rows.next_at,)
+    due: Select[Any] = (
+        select(*_all)
+        .where(_rows.handler == handler, _rows.next_at.is_not(None), queue, _rows.next_at <= now)
+        .where(_rows.state.in_(("pending", "running")))
+        .order_by(*order)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(connection.execute(due).fetchall())
+
+
+def read_claimed(found: Iterable[tuple[Delivery, str, float | None]]) -> list[Claimed]:
+    """The same with their events read."""
+    return [Claimed(delivery, event_of(body), elapsed) for delivery, body, elapsed in found]
+
+
+def extend(tx: Tx, fences: Mapping[str, int], until: int) -> None:
+    """Hold deliveries longer, each only while its fence is still ours."""
+    if not fences:
+        return
+    held = (
+        tables.deliveries.update()
+        .where(_rows.id == bindparam("delivery"), _rows.fence == bindparam("ours"), _rows.state == "running")
+        .values(next_at=until)
+    )
+    rows = [{"delivery": id_, "ours": fence} for id_, fence in sorted(fences.items())]
+    tx.connection.execute(held, rows)
+
+
+def release(tx: Tx, now: int) -> None:
+    """Make due whatever a dead process held."""
+    held = _rows.next_at.is_not(None) & (_rows.state == "running")
+    changed = tx.connection.execute(
+        tables.deliveries.update().where(held).values(state="pending", next_at=now).returning(_rows.id, _rows.handler)
+    )
+    _note(tx, changed.fetchall())
+
+
+# --- again -----------------------------------------------------------------------------------------------
+
+
+def retry(tx: Tx, ids: Sequence[str], now: int) -> list[str]:
+    """Make dead and waiting deliveries due now."""
+    tried = _locked(tx, _rows.id.in_(sorted(set(ids))))
+    again = [row for row in tried if row.state in ("dead", "pending")]
+    _restart(tx, again, now)
+    return [row.id for row in again]
+
+
+def replay(tx: Tx, event_id: str, new: Sequence[NewDelivery], now: int, *, again: bool) -> list[str]:
+    """Deliver an event again to these targets."""
+    job_id = tx.connection.execute(select(tables.events.c.job_id).where(tables.events.c.id == event_id)).one_or_none()
+    if job_id is None:
+        return []
+    there = {(row.handler, row.target): row for row in _locked(tx, _rows.event_id == event_id)}
+    missing = [each for each in new if (each.handler, clean(each.target)) not in there]
+    made = [new_delivery_row(each, event_id, job_id[0], now) for each in missing]
+    sql.insert(tx.connection, tables.deliveries, DELIVERY_COLUMNS, made, "ON CONFLICT DO NOTHING")
+    _note(tx, [(each.id, each.handler) for each in missing])
+    deadlines = {there[key].id: each.deadline for each in new if (key := (each.handler, clean(each.target))) in there}
+    asked = [row for row in there.values() if row.id in deadlines]
+    restart = [row for row in asked if row.state == "dead" or (again and row.state == "done")]
+    _restart(tx, restart, now)
+    sql.update(tx.connection, tables.deliveries, ("deadline",), [(row.id, deadlines[row.id]) for row in restart])
+    will_run = [row.id for row in asked if row in restart or row.state in ("pending", "running")]
+    return sorted([each.id for each in missing] + will_run)
+
+
+def _locked(tx: Tx, condition: ColumnElement[bool]) -> list[Any]:
+    return list(tx.connection.execute(select(*_all).where(condition).order_by(_rows.id).with_for_update()).fetchall())
+
+
+def _restart(tx: Tx, rows: Sequence[Any], now: int) -> None:
+    ids = [row.id for row in rows]
+    if not ids:
+        return
+    made = dict(
+        tx.connection.execute(
+            select(_attempts.delivery_id, func.count())
+            .where(_attempts.delivery_id.in_(ids))
+            .group_by(_attempts.delivery_id)
+        ).tuples()
+    )
+    columns = ("state", "next_at", "claims", "skipped", "replays")
+    values = [(row.id, "pending", now, 0, made.get(row.id, 0), row.replays + (row.state == "done")) for row in rows]
+    sql.update(tx.connection, tables.deliveries, columns, values)
+    _note(tx, [(row.id, row.handler) for row in rows])
+
+
+def _note(tx: Tx, rows: Iterable[Row]) -> None:
+    for id_, handler in rows:
+        tx.changed.deliveries.add(id_)
+        tx.changed.handlers.add(handler)
+
+
+# --- handlers that come and go ---------------------------------------------------------------------------
+
+
+def adopt(tx: Tx, names: Sequence[str], now: int) -> dict[str, int]:
+    """Park what waits for a handler that is not among these, unpark what waits for one that is."""
+    connection = tx.connection
+    known = _rows.handler.in_(list(names))
+    # what a worker holds is left to it until its lease has run out
+    waiting = or_(_rows.state == "pending", (_rows.state == "running") & (_rows.next_at <= now))
+    parked = tables.deliveries.update().where(_rows.next_at.is_not(None), waiting, ~known)
+    connection.execute(parked.values(state="parked", next_at=None))
+    back = tables.deliveries.update().where(text(tables.STUCK), _rows.state == "parked", known)
+    freed = connection.execute(back.values(state="pending", next_at=now, claims=0).returning(_rows.id, _rows.handler))
+    _note(tx, freed.fetchall())
+    left = select(_rows.handler, func.count()).where(text(tables.STUCK), _rows.state == "parked")
+    return dict(connection.execute(left.group_by(_rows.handler).order_by(_rows.handler)).tuples().all())
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def _of_job(job_id: Any) -> ColumnElement[bool]:
+    events = tables.events.c
+    return _rows.event_id.in_(select(events.id).where(events.job_id == job_id))
+
+
+_BY: Mapping[str, Condition] = {**by(tables.deliveries, "id state handler target event_id"), "job_id": _of_job}
+
+
+def read_deliveries(connection: Connection, query: Query) -> list[Delivery]:
+    """List deliveries with their attempts."""
+    wanted = statement(tables.deliveries, DELIVERY_COLUMNS, query, _BY)
+    if query.filters.get("state") in _STUCK:
+        wanted = wanted.where(text(tables.STUCK))
+    rows = connection.execute(wanted).fetchall()
+    attempts = attempts_of(connection, [row[0] for row in rows])
+    return [delivery_of(row, attempts.get(row[0], ())) for row in rows]

@@ -1,0 +1,150 @@
+"""Jobs in the store: placed, decided upon, claimed, looked up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select
+
+from receiver.store import sql, tables
+from receiver.store.batch import Batch, Needs, insert_jobs, keep_bodies
+from receiver.store.lists import Condition, by, listed
+from receiver.store.money import read_totals
+from receiver.store.protocol import Applied, Change, Decide, Evidence, Placed, Query, Totals
+from receiver.store.rows import JOB_COLUMNS, clean, job_of
+from receiver.store.writer import Tx, hold_latch
+from schemas.errors import Conflict
+from schemas.job import Job, JobState
+
+_jobs = tables.jobs.c
+_all = [_jobs[name] for name in JOB_COLUMNS]
+
+
+def _has_tag(tag: Any) -> ColumnElement[bool]:
+    tags = tables.job_tags.c
+    return _jobs.id.in_(select(tags.job_id).where(tags.tag == clean(tag)))
+
+
+_BY: Mapping[str, Condition] = {
+    **by(tables.jobs, "state vendor account origin batch vendor_job_id model settled_by"),
+    "tag": _has_tag,
+}
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """One decision about a job, with the evidence that led to it."""
+
+    job_id: str
+    decision: Decide
+    evidence: Evidence | None
+
+    def need(self, needs: Needs) -> None:
+        """The job's row, and whether the evidence is there already."""
+        needs.jobs.add(self.job_id)
+        if self.evidence is not None:
+            needs.evidence.add(self.evidence.id)
+
+    def decide(self, batch: Batch) -> Applied:
+        """Decide on the row as it stands, unless the evidence was decided upon before."""
+        job = batch.jobs.get(self.job_id)
+        if self._is_known(batch):
+            return Applied(job, Change(verdict=batch.verdicts[self.evidence.id]))
+        change = self.decision(job)
+        return Applied(None if change.forget else change.job or job, change)
+
+    def ask(self, batch: Batch, decided: Applied) -> Applied:
+        """Ask for all that the change wants."""
+        if self._is_known(batch):
+            return decided
+        change = decided.change
+        if self.evidence is not None:
+            batch.keep(self.evidence, change.verdict)
+        batch.jobs[self.job_id] = decided.job
+        for told in change.told:
+            batch.tell(told)
+        for line in change.lines:
+            batch.book(line)
+        for alert in (*change.raised, *change.cleared):
+            batch.alert(alert)
+        return decided
+
+    def _is_known(self, batch: Batch) -> bool:
+        return self.evidence is not None and self.evidence.id in batch.verdicts
+
+
+def place(tx: Tx, job: Job, order: bytes, admit: Callable[[Totals], None] | None) -> Placed:
+    """Keep a new job, or answer the one that was there first."""
+    first = _first(tx, job)
+    if first is not None:
+        return Placed(first, is_new=first.id == job.id)
+    if admit is not None:
+        # one at a time: two orders must not both find room for one
+        hold_latch(tx, "admit")
+        admit(read_totals(tx.connection, job.created_at))
+    if job.order_sha256 is not None:
+        keep_bodies(tx, {job.order_sha256: order})
+    if not insert_jobs(tx, [job], "ON CONFLICT DO NOTHING"):
+        first = _first(tx, job)
+        if first is None:
+            raise Conflict(f"{job.account} has the job {job.vendor_job_id} already, under another id.")
+        return Placed(first, is_new=first.id == job.id)
+    tx.changed.jobs.add(job.id)
+    return Placed(job, is_new=True)
+
+
+def _first(tx: Tx, job: Job) -> Job | None:
+    same = _jobs.id == job.id
+    if job.idempotency_key is not None:
+        same |= _jobs.idempotency_key == clean(job.idempotency_key)
+    return read_job(tx.connection, same)
+
+
+def claim_jobs(tx: Tx, now: int, until: int, limit: int) -> list[Job]:
+    """Take due jobs, earliest first."""
+    due = (
+        select(*_all)
+        .where(_jobs.next_at <= now)
+        .order_by(_jobs.next_at, _jobs.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = [job_of(row) for row in tx.connection.execute(due).fetchall()]
+    rows = [(job.id, until, until, job.fence + 1) for job in found]
+    sql.update(tx.connection, tables.jobs, ("next_at", "held_until", "fence"), rows)
+    return [replace(job, next_at=until, fence=job.fence + 1) for job in found]
+
+
+def extend_jobs(tx: Tx, fences: Mapping[str, int], until: int) -> None:
+    """Hold jobs longer; one that was settled or planned anew meanwhile is left alone."""
+    if not fences:
+        return
+    held = (
+        tables.jobs.update()
+        .where(_jobs.id == bindparam("job"), _jobs.fence == bindparam("ours"), _jobs.next_at < until)
+        .values(next_at=until, held_until=until)
+    )
+    tx.connection.execute(held, [{"job": id_, "ours": fence} for id_, fence in sorted(fences.items())])
+
+
+def release_jobs(tx: Tx, now: int) -> None:
+    """Make due whatever a dead process held: claimed, or in the middle of a submission."""
+    held = _jobs.held_until.is_not(None) | (_jobs.state == JobState.SUBMITTING.value)
+    tx.connection.execute(tables.jobs.update().where(_jobs.next_at > now, held).values(next_at=now, held_until=None))
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def read_job(connection: Connection, condition: ColumnElement[bool]) -> Job | None:
+    """Read one job."""
+    row = connection.execute(select(*_all).where(condition)).first()
+    return job_of(row) if row else None
+
+
+def read_jobs(connection: Connection, query: Query) -> list[Job]:
+    """List jobs."""
+    return [job_of(row) for row in listed(connection, tables.jobs, JOB_COLUMNS, query, _BY)]

@@ -1,0 +1,47 @@
+"""Lists: newest first, by equality, from one id downwards. The one way in which rows are listed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, select
+
+from receiver.store.protocol import Query
+from receiver.store.rows import Row, clean
+
+#: From a filter's value to its condition.
+Condition = Callable[[Any], ColumnElement[bool]]
+
+
+def by(table: Table, names: str) -> dict[str, Condition]:
+    """Conditions of equality for some columns; None means that there is nothing."""
+    return {name: _equals(table.c[name]) for name in names.split()}
+
+
+def _equals(column: ColumnElement[Any]) -> Condition:
+    # PostgreSQL refuses to compare with what it could not keep
+    return lambda value: column == (clean(value) if isinstance(value, str) else value)
+
+
+def listed(
+    connection: Connection, table: Table, columns: Sequence[str], query: Query, filters: Mapping[str, Condition]
+) -> list[Row]:
+    """The rows that a query asks for.
+
+    Raises: ValueError for a filter that does not exist.
+    """
+    return list(connection.execute(statement(table, columns, query, filters)).fetchall())
+
+
+def statement(
+    table: Table, columns: Sequence[str], query: Query, filters: Mapping[str, Condition]
+) -> Select[tuple[Any, ...]]:
+    """The statement of a list."""
+    unknown = query.filters.keys() - filters.keys()
+    if unknown:
+        raise ValueError(f"{table.name} cannot be listed by {', '.join(sorted(unknown))}")
+    wanted: Select[tuple[Any, ...]] = select(*[table.c[name] for name in columns])
+    for name, value in query.filters.items():
+        wanted = wanted.where(filters[name](value))
+    if query.before is not None:
+        wanted = wanted.where(table.c.id < clean(query.before))
+    return wanted.order_by(table.c.id.desc()).limit(query.limit)

@@ -1,0 +1,154 @@
+"""Money in the store: ledger lines, their sums, and what a budget has to know. All sums are of integers."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, literal, select, union_all
+
+from receiver.store import tables
+from receiver.store.lists import by, listed
+from receiver.store.protocol import Line, Query, Totals
+from receiver.store.rows import LINE_COLUMNS, line_of
+from schemas.event import MICROS, at, micros
+from schemas.job import JobState
+
+#: States in which a vendor may still take money.
+OPEN = tuple(state.value for state in (JobState.QUEUED, JobState.SUBMITTING, JobState.RUNNING, JobState.UNKNOWN))
+GROUPINGS = ("vendor", "account", "day", "model", "tag")
+_DAY = 86_400 * MICROS
+_LEDGER_BY = by(tables.ledger, "job_id vendor account kind")
+_jobs, _lines, _tags = tables.jobs.c, tables.ledger.c, tables.job_tags.c
+
+# what is booked for a job in the unit of its estimate
+_booked = (
+    select(func.coalesce(func.sum(_lines.micros), 0))
+    .where(_lines.job_id == _jobs.id, _lines.unit == _jobs.estimate_unit)
+    .scalar_subquery()
+)
+_expected = _jobs.estimate_micros - _booked
+_is_open = _jobs.state.in_(OPEN)
+
+
+def read_ledger(connection: Connection, query: Query) -> list[Line]:
+    """List money lines."""
+    return [line_of(row) for row in listed(connection, tables.ledger, LINE_COLUMNS, query, _LEDGER_BY)]
+
+
+# --- sums ------------------------------------------------------------------------------------------------
+
+
+def read_sums(connection: Connection, grouping: str) -> list[Mapping[str, Any]]:
+    """Sum lines and open estimates, one row for each key and unit.
+
+    Raises: ValueError for a grouping that does not exist.
+    """
+    if grouping not in GROUPINGS:
+        raise ValueError(f"the ledger cannot be summed by {grouping}; it can by {', '.join(GROUPINGS)}")
+    rows = connection.execute(_summed(union_all(_booked_parts(grouping), _open_parts(grouping)).subquery())).fetchall()
+    shaped = [_shape(grouping, *row) for row in rows]
+    return sorted(shaped, key=lambda row: (row["key"] is not None, row["key"] or "", row["unit"] or ""))
+
+
+def _booked_parts(grouping: str) -> Select[Any]:
+    keys = {"vendor": _lines.vendor, "account": _lines.account, "day": _lines.at // _DAY}
+    # a line of unknown amount has no unit: it stands beside those that its job has
+    unit = func.coalesce(_lines.unit, _jobs.booked_unit, _jobs.estimate_unit)
+    parts = select(
+        _key(grouping, keys).label("key"),
+        unit.label("unit"),
+        _lines.job_id.label("job_id"),
+        _lines.kind.label("kind"),
+        _lines.micros.label("micros"),
+    )
+    return _with_tags(grouping, parts.select_from(tables.ledger.outerjoin(tables.jobs, _jobs.id == _lines.job_id)))
+
+
+def _open_parts(grouping: str) -> Select[Any]:
+    keys = {"vendor": _jobs.vendor, "account": _jobs.account, "day": _jobs.created_at // _DAY}
+    parts = select(_key(grouping, keys), _jobs.estimate_unit, _jobs.id, literal("open"), _expected)
+    return _with_tags(grouping, parts.select_from(tables.jobs)).where(_is_open, _expected > 0)
+
+
+def _key(grouping: str, keys: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
+    return {"model": _jobs.model, "tag": _tags.tag, **keys}[grouping]
+
+
+def _with_tags(grouping: str, parts: Select[Any]) -> Select[Any]:
+    return parts.outerjoin(tables.job_tags, _tags.job_id == _jobs.id) if grouping == "tag" else parts
+
+
+def _summed(parts: Subquery) -> Select[Any]:
+    part = parts.c
+
+    def of(kind: str) -> ColumnElement[Any]:
+        return func.coalesce(func.sum(case((part.kind == kind, part.micros), else_=0)), 0)
+
+    unknown = func.sum(case((part.kind == "unknown", 1), else_=0))
+    jobs = func.count(part.job_id.distinct())
+    sums = select(part.key, part.unit, of("charge"), of("refund"), of("open"), unknown, jobs)
+    return sums.group_by(part.key, part.unit)
+
+
+def _shape(
+    grouping: str, key: Any, unit: str | None, charged: int, refunded: int, open_: int, *counts: int
+) -> dict[str, Any]:
+    unknown_lines, jobs = counts
+    return {
+        "key": _day_of(key) if grouping == "day" else key,
+        "unit": unit,
+        "charged": _decimal(charged),
+        "refunded": _decimal(refunded),
+        "total": _decimal(charged + refunded),
+        "open_estimate": _decimal(open_),
+        "unknown_lines": int(unknown_lines),
+        "jobs": int(jobs),
+    }
+
+
+def _day_of(number: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=int(number))).isoformat()
+
+
+def _decimal(amount: int) -> Decimal:
+    return Decimal(int(amount)) / MICROS
+
+
+# --- budgets ---------------------------------------------------------------------------------------------
+
+
+def read_totals(connection: Connection, moment: int) -> Totals:
+    """What is spent and reserved in the UTC day and month of a moment, by the time of the jobs' orders."""
+    day = moment - moment % _DAY
+    first, last = _month_of(moment)
+    month = and_(_jobs.created_at >= first, _jobs.created_at < last)
+    today = and_(_jobs.created_at >= day, _jobs.created_at < day + _DAY)
+    booked = select(_lines.account, _lines.unit, *_both(_lines.micros, today)).join_from(
+        tables.jobs, tables.ledger, _lines.job_id == _jobs.id
+    )
+    booked = booked.where(month, _lines.micros.is_not(None)).group_by(_lines.account, _lines.unit)
+    reserved = select(_jobs.account, _jobs.estimate_unit, *_both(_expected, today))
+    reserved = reserved.where(month, _is_open, _expected > 0).group_by(_jobs.account, _jobs.estimate_unit)
+    unpriced = select(func.count()).select_from(tables.jobs).where(_is_open, _jobs.estimate_micros.is_(None))
+    by_day: dict[tuple[str, str], int] = {}
+    by_month: dict[tuple[str, str], int] = {}
+    for statement in (booked, reserved):
+        for account, unit, of_month, of_day in connection.execute(statement).fetchall():
+            by_month[account, unit] = by_month.get((account, unit), 0) + int(of_month)
+            by_day[account, unit] = by_day.get((account, unit), 0) + int(of_day)
+    return Totals(
+        day={key: amount for key, amount in by_day.items() if amount},
+        month={key: amount for key, amount in by_month.items() if amount},
+        unpriced=connection.execute(unpriced).scalar_one(),
+    )
+
+
+def _both(amount: ColumnElement[int], today: ColumnElement[bool]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    return func.sum(amount), func.sum(case((today, amount), else_=0))
+
+
+def _month_of(moment: int) -> tuple[int, int]:
+    first = at(moment).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return micros(first), micros(following)

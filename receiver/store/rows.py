@@ -1,0 +1,286 @@
+"""Rows: how jobs, events, deliveries and the rest turn into rows of the tables and back. Pure; no statement here."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from receiver.store.protocol import Attempt, Clip, Delivery, Evidence, Line, NewDelivery
+from schemas.event import Event, Failure, Money, Source, Video, at, micros, rfc3339
+from schemas.job import Claim, Job, JobState, Origin
+
+Row = Sequence[Any]
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+
+
+def clean(text: str | None) -> str | None:
+    """What both engines can keep as text: without NULs and lone surrogates, which only one or none of them takes."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+# --- jobs ------------------------------------------------------------------------------------------------
+
+#: What is kept under its own name, as it is.
+_PLAIN = (
+    "id vendor account created_at order_sha256 seconds submitted_at settled_at overdue_at give_up_at next_at looks "
+    "tries fence"
+).split()
+#: What others worded; it may hold what an engine cannot keep.
+_FOREIGN = ("vendor_job_id", "model", "batch", "idempotency_key")
+_MONEY = ("estimate", "cost", "booked")
+JOB_COLUMNS = (
+    *_PLAIN,
+    *_FOREIGN,
+    *(f"{name}_{part}" for name in _MONEY for part in ("micros", "unit")),
+    "state",
+    "origin",
+    "settled_by",
+    "callback",
+    "ordered",
+    "outcome",
+)
+
+
+def _money(name: str) -> Callable[[Job], tuple[int | None, str | None]]:
+    def columns(job: Job) -> tuple[int | None, str | None]:
+        money: Money | None = getattr(job, name)
+        return (None, None) if money is None else (money.micros, money.unit)
+
+    return columns
+
+
+def _ordered(job: Job) -> tuple[str]:
+    whole = {"prompt": job.prompt, "params": job.params, "tags": job.tags, "metadata": job.metadata}
+    return (_encode(whole),)
+
+
+def _outcome(job: Job) -> tuple[str]:
+    claim = job.claim
+    whole = {
+        "videos": [video.to_json() for video in job.videos],
+        "failure": job.failure.to_json() if job.failure else None,
+        "claim": {"said": claim.said, "evidence_id": claim.evidence_id, "at": claim.at} if claim else None,
+    }
+    return (_encode(whole),)
+
+
+def _plain(name: str) -> Callable[[Job], tuple[Any]]:
+    return lambda job: (getattr(job, name),)
+
+
+def _foreign(name: str) -> Callable[[Job], tuple[str | None]]:
+    return lambda job: (clean(getattr(job, name)),)
+
+
+#: columns -> how a job says them; a field of the job may stand behind several, and several behind one
+_Part = tuple[tuple[str, ...], Callable[[Job], tuple[Any, ...]]]
+_ORDERED: _Part = (("ordered",), _ordered)
+_OUTCOME: _Part = (("outcome",), _outcome)
+_PARTS: Mapping[str, _Part] = {
+    **{name: ((name,), _plain(name)) for name in _PLAIN},
+    **{name: ((name,), _foreign(name)) for name in _FOREIGN},
+    **{name: ((f"{name}_micros", f"{name}_unit"), _money(name)) for name in _MONEY},
+    "state": (("state",), lambda job: (job.state.value,)),
+    "origin": (("origin",), lambda job: (job.origin.value,)),
+    "settled_by": (("settled_by",), lambda job: (job.settled_by.value if job.settled_by else None,)),
+    "callback": (("callback",), lambda job: (int(job.callback),)),
+    **dict.fromkeys(("prompt", "params", "tags", "metadata"), _ORDERED),
+    **dict.fromkeys(("videos", "failure", "claim"), _OUTCOME),
+}
+
+
+def job_columns(job: Job) -> dict[str, Any]:
+    """All columns of a job."""
+    return _columns(job, _PARTS)
+
+
+def changed_columns(old: Job, new: Job) -> dict[str, Any]:
+    """The columns of a job that are to be written, given what its row holds."""
+    if old is new:
+        return {}
+    names = []
+    for name in _PARTS:
+        before, after = getattr(old, name), getattr(new, name)
+        if before is not after and before != after:
+            names.append(name)
+    return _columns(new, names)
+
+
+def _columns(job: Job, names: Sequence[str] | Mapping[str, _Part]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for name in names:
+        part, values = _PARTS[name]
+        if part[0] not in columns:
+            columns.update(zip(part, values(job), strict=True))
+    return columns
+
+
+def job_of(row: Row) -> Job:
+    """A job out of a row of `JOB_COLUMNS`."""
+    (
+        id_, vendor, account, created_at, order_sha256, seconds, submitted_at, settled_at, overdue_at, give_up_at,
+        next_at, looks, tries, fence, vendor_job_id, model, batch, idempotency_key, estimate, estimate_unit, cost,
+        cost_unit, booked, booked_unit, state, origin, settled_by, callback, ordered, outcome,
+    ) = row  # fmt: skip
+    order, found = _decode(ordered), _decode(outcome)
+    return Job(
+        id=id_,
+        vendor=vendor,
+        account=account,
+        state=JobState(state),
+        created_at=created_at,
+        origin=Origin(origin),
+        vendor_job_id=vendor_job_id,
+        prompt=order["prompt"],
+        model=model,
+        params=order["params"],
+        tags=tuple(order["tags"]),
+        metadata=order["metadata"],
+        batch=batch,
+        estimate=money_of(estimate, estimate_unit),
+        cost=money_of(cost, cost_unit),
+        videos=tuple([Video.from_json(video) for video in found["videos"]]),
+        failure=Failure(**found["failure"]) if found["failure"] else None,
+        overdue_at=overdue_at,
+        callback=bool(callback),
+        settled_by=Source(settled_by) if settled_by else None,
+        submitted_at=submitted_at,
+        settled_at=settled_at,
+        idempotency_key=idempotency_key,
+        order_sha256=order_sha256,
+        seconds=seconds,
+        booked=money_of(booked, booked_unit),
+        claim=Claim(**found["claim"]) if found["claim"] else None,
+        next_at=next_at,
+        give_up_at=give_up_at,
+        looks=looks,
+        tries=tries,
+        fence=fence,
+    )
+
+
+def money_of(amount: int | None, unit: Any) -> Money | None:
+    """An amount out of two columns."""
+    return None if amount is None else Money.of_micros(amount, unit)
+
+
+# --- what was sent, what was told ------------------------------------------------------------------------
+
+EVIDENCE_COLUMNS = ("id", "at", "job_id", "account", "kind", "verdict", "status", "headers", "size", "sha256")
+
+
+def evidence_row(evidence: Evidence, verdict: str) -> Row:
+    """A row of `EVIDENCE_COLUMNS`."""
+    return (
+        evidence.id,
+        evidence.at,
+        evidence.job_id,
+        evidence.account,
+        evidence.kind,
+        verdict,
+        evidence.status,
+        _encode(dict(evidence.headers)),
+        len(evidence.body),
+        evidence.sha256,
+    )
+
+
+def evidence_json(row: Row) -> dict[str, Any]:
+    """A row of `EVIDENCE_COLUMNS` in the contract's shape."""
+    shape = dict(zip(EVIDENCE_COLUMNS, row, strict=True))
+    return {**shape, "at": rfc3339(at(shape["at"])), "headers": _decode(shape["headers"])}
+
+
+EVENT_COLUMNS = ("id", "type", "job_id", "vendor", "account", "batch", "received_at", "body")
+
+
+def event_row(event: Event) -> Row:
+    """A row of `EVENT_COLUMNS`."""
+    return (
+        event.id,
+        event.type.value,
+        event.job_id,
+        event.vendor,
+        event.account,
+        clean(event.batch),
+        micros(event.received_at),
+        _encode(event.to_json()),
+    )
+
+
+def event_of(body: str) -> Event:
+    """An event out of the column `body`."""
+    return Event.from_json(_decode(body))
+
+
+# --- deliveries ------------------------------------------------------------------------------------------
+
+DELIVERY_COLUMNS = (
+    "id event_id job_id handler target state created_at next_at deadline fence claims replays skipped"
+).split()
+
+
+def new_delivery_row(new: NewDelivery, event_id: str, job_id: str | None, now: int) -> Row:
+    """A row of `DELIVERY_COLUMNS` that is due at once."""
+    target = clean(new.target)
+    return (new.id, event_id, job_id, new.handler, target, "pending", now, now, new.deadline, 0, 0, 0, 0)
+
+
+def delivery_of(row: Row, attempts: tuple[Attempt, ...] = ()) -> Delivery:
+    """A delivery out of a row of `DELIVERY_COLUMNS`."""
+    id_, event_id, job_id, handler, target, state, created, next_at, deadline, fence, claims, replays, skipped = row
+    return Delivery(
+        id=id_,
+        event_id=event_id,
+        job_id=job_id,
+        handler=handler,
+        target=target,
+        state=state,
+        created_at=created,
+        next_at=next_at,
+        deadline=deadline,
+        fence=fence,
+        claims=claims,
+        replays=replays,
+        skipped=skipped,
+        attempts=attempts,
+    )
+
+
+def attempt_row(delivery_id: str, fence: int, attempt: Attempt) -> Row:
+    """A row of the table `attempts`."""
+    return (delivery_id, fence, attempt.at, attempt.outcome, clean(attempt.reason), clean(attempt.answer))
+
+
+# --- money, clips ----------------------------------------------------------------------------------------
+
+LINE_COLUMNS = ("id", "at", "job_id", "vendor", "account", "kind", "micros", "unit", "basis", "evidence_id")
+
+
+def line_row(line: Line) -> Row:
+    """A row of `LINE_COLUMNS`."""
+    amount = line.amount
+    whole = (None, None) if amount is None else (amount.micros, amount.unit)
+    return (line.id, line.at, line.job_id, line.vendor, line.account, line.kind, *whole, line.basis, line.evidence_id)
+
+
+def line_of(row: Row) -> Line:
+    """A ledger line out of a row of `LINE_COLUMNS`."""
+    id_, moment, job_id, vendor, account, kind, amount, unit, basis, evidence_id = row
+    return Line(id_, moment, job_id, vendor, account, kind, money_of(amount, unit), basis, evidence_id)
+
+
+CLIP_COLUMNS = ("id", "job_id", "number", "handler", "path", "bytes", "sha256", "mime_type", "poster", "at")
+
+
+def clip_row(clip: Clip) -> Row:
+    """A row of `CLIP_COLUMNS`."""
+    return tuple(getattr(clip, name) for name in CLIP_COLUMNS)
+
+
+def clip_of(row: Row) -> Clip:
+    """A saved file out of a row of `CLIP_COLUMNS`."""
+    return Clip(*row)

@@ -1,0 +1,193 @@
+"""SQLite: the embedded engine. One read-write connection a file, which also does every checkpoint.
+
+Versions before 3.51.3 can corrupt a WAL that two connections write or checkpoint at once, so nothing else may:
+readers open the file with `mode=ro`, and a lock file keeps other processes out.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from receiver.store.lock import FileLock
+from schemas.errors import ConfigurationError, Problem, StoreUnavailable
+
+#: With so many bytes in the WAL it is time for a checkpoint even under load.
+WAL_LIMIT = 32 * 2**20
+#: Files up to this size are checked whole at the start, larger ones only after an unclean end.
+SMALL = 64 * 2**20
+READERS = 4
+_MEMBER_ERRORS = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_MISUSE,
+        sqlite3.SQLITE_RANGE,
+    }
+)
+
+
+class Sqlite:
+    """One SQLite file."""
+
+    row_lock = ""
+    #: Only one process works on it: what is held at the start was held by a dead one.
+    is_exclusive = True
+
+    def __init__(self, path: Path) -> None:
+        """Take the file.
+
+        Raises: ConfigurationError where another process has it, StoreUnavailable where it is damaged.
+        """
+        self.path = path
+        self._wal = path.with_name(path.name + "-wal")
+        if not path.parent.is_dir():
+            problem = f"the folder {path.parent} does not exist; make it, or name another file"
+            raise ConfigurationError([Problem("database_url", problem)])
+        self._lock = FileLock(path)
+        try:
+            self._examine()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = create_engine("sqlite://", creator=self._connect_writer, poolclass=NullPool, paramstyle="qmark")
+        event.listen(self._writer, "begin", _begin_immediate)
+        self.readers: Engine = create_engine(
+            "sqlite://",
+            creator=self._connect_reader,
+            poolclass=QueuePool,
+            pool_size=READERS,
+            pool_reset_on_return=None,
+            paramstyle="qmark",
+            isolation_level="AUTOCOMMIT",
+        )
+        self._long = WAL_LIMIT
+
+    # --- connections ---
+
+    def connect_writer(self) -> Connection:
+        """Open the one connection that writes. Raises: DBAPIError."""
+        return self._writer.connect()
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=5, isolation_level=None, cached_statements=512, check_same_thread=False
+        )
+        _configure(connection)
+        # only the writer's own checkpoints: an automatic one hides its errors in a commit that succeeds
+        for pragma in ("journal_mode=WAL", "wal_autocheckpoint=0", "cache_size=-32768"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return connection
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        name = quote(str(self.path.absolute()))
+        connection = sqlite3.connect(
+            f"file:{name}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+        )
+        _configure(connection)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    def hold_schema(self, connection: Connection) -> None:
+        """Nothing: the file is ours alone."""
+
+    def close(self) -> None:
+        """Close what reads, and let go of the file."""
+        self.readers.dispose()
+        self._writer.dispose()
+        self._lock.release()
+
+    # --- errors ---
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Whether an error says that the file or the disk is in trouble, not the statement."""
+        if not isinstance(error, DBAPIError):
+            return isinstance(error, StoreUnavailable)
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        # the driver's own complaints about a parameter have no code
+        return isinstance(code, int) and code & 0xFF not in _MEMBER_ERRORS
+
+    def may_redo(self, error: BaseException) -> bool:
+        """Never: what failed on this disk a moment ago fails again."""
+        return False
+
+    # --- care ---
+
+    def care(self, connection: Connection, *, idle: bool) -> None:
+        """Checkpoint when there is time for it, or when the WAL has grown too long.
+
+        Raises: sqlite3.Error.
+        """
+        size = self._wal_size()
+        if size == 0 or (size < self._long and not idle):
+            return
+        raw: Any = connection.connection.dbapi_connection
+        busy, log, done = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if not busy and log == done:
+            # a reader in the way is not waited for: the file then keeps its length until the next time
+            raw.execute("PRAGMA busy_timeout=0").fetchall()
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            raw.execute("PRAGMA busy_timeout=5000").fetchall()
+        size = self._wal_size()
+        self._long = WAL_LIMIT if size < WAL_LIMIT else size + WAL_LIMIT // 4
+
+    def _wal_size(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _examine(self) -> None:
+        """Refuse a file that is damaged or gone, rather than begin a new one in its place."""
+        size = self.path.stat().st_size if self.path.exists() else 0
+        unclean = self._wal_size() > 0
+        if size == 0 and unclean:
+            raise StoreUnavailable(
+                f"{self.path} is missing or empty, but {self._wal.name} beside it is not: the database was moved or "
+                f"lost; put it back from a backup, or remove {self._wal.name} to begin anew"
+            )
+        if size == 0:
+            return
+        try:
+            self._check_pages(whole=unclean or size <= SMALL)
+        except sqlite3.DatabaseError as error:
+            raise StoreUnavailable(_damaged(self.path, str(error))) from error
+
+    def _check_pages(self, *, whole: bool) -> None:
+        connection = sqlite3.connect(self.path, timeout=5, isolation_level=None)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if whole else "ok"
+        finally:
+            connection.close()
+        if found != "ok":
+            raise StoreUnavailable(_damaged(self.path, found))
+
+
+def _damaged(path: Path, why: str) -> str:
+    return (
+        f"{path} is damaged or no SQLite database ({why}); put a backup in its place, or try to rescue it with: "
+        f"sqlite3 {path.name} .recover"
+    )
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    for pragma in (
+        "busy_timeout=5000",
+        "synchronous=FULL",
+        "fullfsync=ON",
+        "checkpoint_fullfsync=ON",
+        "foreign_keys=ON",
+        "mmap_size=0",
+        "trusted_schema=OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,364 @@
+"""The writer: one thread, one connection, one commit for everybody who asks at the same moment.
+
+Each member of a group has its own savepoint, so that a bad one fails alone. Decisions are made and written together
+(`batch.py`) and only if that fails one by one. Futures resolve after the commit, with one wake-up for each event loop
+and group. What a failed COMMIT did is not known: every member is told that the store is unavailable.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from receiver.store import sql, tables
+from receiver.store.protocol import Changed
+from schemas.errors import StoreUnavailable
+
+LARGEST_GROUP = 256
+#: More than this waiting means that nothing is committed any more; better to say so than to let everybody wait.
+MOST_WAITING = 50_000
+#: Seconds without work after which there is time for housekeeping.
+IDLE = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a group changed, while it is being written."""
+
+    jobs: set[str] = field(default_factory=set)
+    deliveries: set[str] = field(default_factory=set)
+    alerts: set[str] = field(default_factory=set)
+    handlers: set[str] = field(default_factory=set)
+
+    def frozen(self) -> Changed:
+        """The same for those who listen."""
+        return Changed(
+            frozenset(self.jobs), frozenset(self.deliveries), frozenset(self.alerts), frozenset(self.handlers)
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.jobs or self.deliveries or self.alerts)
+
+
+@dataclass(slots=True)
+class Tx:
+    """The transaction of a group. `row_lock`: what a SELECT needs at its end to lock rows."""
+
+    connection: Connection
+    row_lock: str
+    changed: Changes = field(default_factory=Changes)
+
+
+BEAT = "ON CONFLICT (name) DO UPDATE SET uses = latches.uses + 1"
+
+
+def hold_latch(tx: Tx, name: str) -> None:
+    """Let one transaction at a time do what has this name, until its commit; within one process it is so anyway."""
+    if tx.row_lock:
+        sql.insert(tx.connection, tables.latches, ("name", "uses"), [(name, 1)], BEAT)
+
+
+class Backend(Protocol):
+    """What differs between the engines."""
+
+    #: What a SELECT needs at its end to lock rows.
+    row_lock: str
+
+    def connect_writer(self) -> Connection:
+        """Open the one connection that writes. Raises: DBAPIError."""
+        ...
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Whether an error says that the store itself is in trouble, not the statement."""
+        ...
+
+    def may_redo(self, error: BaseException) -> bool:
+        """Whether an outage before COMMIT surely left nothing, and another go may help."""
+        ...
+
+    def care(self, connection: Connection, *, idle: bool) -> None:
+        """Do the housekeeping that is due. Raises: DBAPIError."""
+        ...
+
+
+class Planner(Protocol):
+    """Runs many decisions as one batch."""
+
+    def __call__(self, tx: Tx, steps: Sequence[Any]) -> list["Verdict"]:
+        """Decide and write all steps; answer each one's result or its own exception. Raises: whatever writing does."""
+        ...
+
+
+@dataclass(slots=True)
+class Verdict:
+    """How a step ended."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One caller's part of a group: a step for the planner, or a piece of work of its own."""
+
+    future: "asyncio.Future[Any] | None"
+    loop: asyncio.AbstractEventLoop | None
+    step: Any = None
+    work: Callable[[Tx], Any] | None = None
+    result: Any = None
+    error: Exception | None = None
+
+
+class Trial:
+    """Holds on to the exception of what runs inside, instead of letting it through."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
+        if isinstance(error, Exception):
+            self.error = error
+            return True
+        return False
+
+
+class Writer:
+    """The thread that writes. Safe to call from any event loop and thread."""
+
+    def __init__(self, backend: Backend, planner: Planner) -> None:
+        self._backend = backend
+        self._plan = planner
+        self._queue: queue.SimpleQueue[Member | None] = queue.SimpleQueue()
+        self._listeners: tuple[Callable[[Changed], None], ...] = ()
+        self._connection: Connection | None = None
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._closed = False
+        #: Why housekeeping failed last; None: it did not.
+        self.trouble: str | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    # --- for callers ---
+
+    async def step(self, step: Any) -> Any:
+        """Have a step decided and written; answer after the commit."""
+        return await self._ask(step=step)
+
+    async def work(self, work: Callable[[Tx], Any]) -> Any:
+        """Have a piece of work done in the next group; answer after the commit."""
+        return await self._ask(work=work)
+
+    def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
+        """Call `listener` from the writer's thread after each commit that changed something; answers its end."""
+        self._listeners = (*self._listeners, listener)
+
+        def unsubscribe() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the connection. Blocks."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _ask(self, **what: Any) -> "asyncio.Future[Any]":
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        if self._queue.qsize() > MOST_WAITING:
+            raise StoreUnavailable(f"more than {MOST_WAITING} writes wait; the disk or the database is too slow")
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._queue.put(Member(future, loop, **what))
+        return future
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        idle = True  # housekeeping at the very start has been done by whoever opened the store
+        while True:
+            try:
+                first = self._queue.get(timeout=None if idle else IDLE)
+            except queue.Empty:
+                idle = True
+                self._care(idle=True)
+                continue
+            group, ended = self._gather(first)
+            if group:
+                idle = False
+                self._serve(group)
+            if ended:
+                break
+        self._care(idle=True)
+        self._disconnect()
+
+    def _gather(self, first: Member | None) -> tuple[list[Member], bool]:
+        group: list[Member] = []
+        member: Member | None = first
+        while member is not None:
+            group.append(member)
+            if len(group) >= LARGEST_GROUP or self._queue.empty():
+                return group, False
+            member = self._queue.get()
+        # closing: whoever slipped in behind the end is still served
+        while not self._queue.empty():
+            late = self._queue.get()
+            group += [late] if late else []
+        return group, True
+
+    def _serve(self, group: list[Member]) -> None:
+        with Trial() as trial:
+            changes = self._commit(group)
+        if trial.error is not None:
+            _log.error("a group of writes failed: %s", reason_of(trial.error))
+            for member in group:
+                member.error = unavailable(trial.error)
+        _resolve(group)
+        if trial.error is None and changes:
+            self._announce(changes)
+        self._care(idle=False)
+
+    def _commit(self, group: list[Member]) -> Changes:
+        """Write and commit a group; before COMMIT once more on a fresh connection, where the engine says so."""
+        with Trial() as trial:
+            tx = self._write(group)
+        if trial.error is not None and self._backend.may_redo(trial.error):
+            self._disconnect()
+            with Trial() as trial:
+                tx = self._write(group)
+        if trial.error is None:
+            with Trial() as trial:
+                tx.connection.commit()
+        if trial.error is not None:
+            self._disconnect()
+            raise trial.error
+        return tx.changed
+
+    def _write(self, group: Iterable[Member]) -> Tx:
+        if self._connection is None:
+            self._connection = self._backend.connect_writer()
+        self._connection.begin()
+        tx = Tx(self._connection, self._backend.row_lock)
+        steps = []
+        for member in group:
+            member.result = member.error = None
+            if member.work is None:
+                steps.append(member)
+            else:
+                self._do(tx, member, member.work)
+        if steps:
+            self._decide(tx, steps)
+        return tx
+
+    def _do(self, tx: Tx, member: Member, work: Callable[[Tx], Any]) -> None:
+        def do() -> None:
+            member.result = work(tx)
+
+        member.error = self._apart(tx, do)
+
+    def _decide(self, tx: Tx, members: list[Member]) -> None:
+        def decide() -> None:
+            verdicts = self._plan(tx, [member.step for member in members])
+            for member, verdict in zip(members, verdicts, strict=True):
+                member.result, member.error = verdict.result, verdict.error
+
+        error = self._apart(tx, decide)
+        if error is not None and len(members) == 1:
+            members[0].error = error
+        elif error is not None:
+            for member in members:
+                self._decide(tx, [member])
+
+    def _apart(self, tx: Tx, work: Callable[[], None]) -> Exception | None:
+        """Run under a savepoint of its own; answer what went wrong, unless that is the store itself."""
+        tx.connection.exec_driver_sql("SAVEPOINT member")
+        with Trial() as trial:
+            work()
+        if trial.error is not None:
+            if self._backend.is_outage(trial.error):
+                raise trial.error
+            tx.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT member")
+        tx.connection.exec_driver_sql("RELEASE SAVEPOINT member")
+        return trial.error
+
+    def _announce(self, changes: Changes) -> None:
+        changed = changes.frozen()
+        for listener in self._listeners:
+            with Trial() as trial:
+                listener(changed)
+            if trial.error is not None:
+                _log.error("a listener of the store failed", exc_info=trial.error)
+
+    def _care(self, *, idle: bool) -> None:
+        if self._connection is None:
+            return
+        with Trial() as trial:
+            self._backend.care(self._connection, idle=idle)
+        self.trouble = None if trial.error is None else reason_of(trial.error)
+        if trial.error is not None:
+            _log.error("housekeeping of the store failed: %s", self.trouble)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # a connection in trouble may refuse even to be closed
+            with Trial():
+                connection.invalidate()
+            with Trial():
+                connection.close()
+
+
+def _resolve(group: Iterable[Member]) -> None:
+    waiting: dict[asyncio.AbstractEventLoop, list[Member]] = {}
+    for member in group:
+        if member.loop is not None:
+            waiting.setdefault(member.loop, []).append(member)
+    for loop, members in waiting.items():
+        # the loop may have been closed meanwhile; what was committed stays
+        with Trial():
+            loop.call_soon_threadsafe(_set_all, members)
+
+
+def _set_all(members: list[Member]) -> None:
+    for member in members:
+        future = member.future
+        if future is None or future.done():
+            continue
+        if member.error is None:
+            future.set_result(member.result)
+        else:
+            future.set_exception(member.error)
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """What a caller is told of trouble of the store."""
+    if isinstance(error, StoreUnavailable):
+        return error
+    told = StoreUnavailable(f"the store cannot commit: {reason_of(error)}")
+    told.__cause__ = error
+    return told
+
+
+def reason_of(error: Exception) -> str:
+    """Why, in the engine's own words and in one line."""
+    # SQLAlchemy's own text holds statement and parameters, which are nobody's business in a log
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
