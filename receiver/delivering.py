@@ -30,7 +30,8 @@ def ending(end: Ending, rules: Rules) -> Finish:
         return _done(end, outcome, rules)
     next_at = _next_at(end, outcome) if isinstance(outcome, TryLater) else None
     if next_at is not None:
-        return Finish("pending", _attempt(end.now, "later", outcome), next_at=next_at)
+        attempt = Attempt(end.now, "later", _cut(outcome.reason), _cut(outcome.answer))
+        return Finish("pending", attempt, next_at=next_at)
     reason = outcome.reason if isinstance(outcome, GiveUp) else f"{outcome.reason}; no attempts are left"
     attempt = Attempt(end.now, "gave_up", _cut(reason), _cut(outcome.answer))
     return Finish("dead", attempt, raised=(_dead(end, reason, rules),))
@@ -110,10 +111,6 @@ def _saved_event(event: Event, saved: Saved, now: int, rules: Rules) -> Event:
         batch=event.batch,
         detail={"path": saved.path, "bytes": saved.bytes, "sha256": saved.sha256, "poster": saved.poster},
     )
-
-
-def _attempt(now: int, outcome: str, said: TryLater) -> Attempt:
-    return Attempt(now, outcome, _cut(said.reason), _cut(said.answer))
 
 
 def _cut(words: str | None) -> str | None:

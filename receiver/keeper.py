@@ -7,6 +7,7 @@ process died becomes `unknown`, a running one is looked at, an old one is given 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -68,11 +69,13 @@ class Keeper:
         for job in jobs:
             task = asyncio.create_task(self._tend(job))
             self._tending[job.id] = task
-            task.add_done_callback(lambda _, job_id=job.id: self._done(job_id))
+            task.add_done_callback(partial(self._done, job.id))
         return len(jobs)
 
-    def _done(self, job_id: str) -> None:
+    def _done(self, job_id: str, task: "asyncio.Task[None]") -> None:
         self._tending.pop(job_id, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("tending broke", job=job_id, error=type(task.exception()).__name__)
         self._wake.set()
 
     async def _rest(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from receiver.money import Stub, book_acceptance
 from receiver.settings import Account
 from receiver.settle import SECOND, Rules, mended
-from receiver.store.protocol import Change
+from receiver.store.protocol import AlertRaised, Change
 from schemas.answers import Busy, Refused, SubmitOutcome, Unclear
 from schemas.event import Failure
 from schemas.job import Job, JobState
@@ -92,7 +92,7 @@ def _rejected(job: Job, refused: Refused, placing: Placing) -> Change:
     message = error.message or f"the vendor answered HTTP {refused.status}"
     failure = Failure(error.code or f"http_{refused.status}", message)
     rejected = replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=None, next_at=None)
-    raised = ()
+    raised: tuple[AlertRaised, ...] = ()
     if refused.stops:
         facts = {"account": job.account, "reason": f"{failure.code} (HTTP {refused.status})"}
         raised = (placing.rules.alarm.raised("account.stopped", job.account, placing.now, facts),)

@@ -38,7 +38,9 @@ class Callbacks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        account, _, token = scope["path"].removeprefix(PREFIX).partition("/")
+        # as it came: a token has one spelling, so one that had to be unquoted is not ours
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        account, _, token = path.removeprefix(PREFIX).partition("/")
         try:
             job_id = self._kit.tokens.read(account, token)
         except BadToken:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
@@ -44,7 +45,11 @@ class Stream:
                     if not waiting.full():
                         waiting.put_nowait((kind, one))
 
-        leave = self._store.subscribe(lambda changed: loop.call_soon_threadsafe(put, changed))
+        def hear(changed: Changed) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(put, changed)
+
+        leave = self._store.subscribe(hear)
         closing = asyncio.create_task(self._closing.wait())
         try:
             while not closing.done():

@@ -1,0 +1,165 @@
+"""Callbacks acknowledged per second, as a ratio to a bare Starlette application; and their p99 while deliveries run.
+
+Usage: python -m tests.benchmarks.callbacks [ROUNDS]. One server process (`clipbell serve`), the client in a second
+one. Each callback: token, parse, settle, event, four deliveries, a ledger line, FULL commit on SQLite, then the 200.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from receiver import clock
+from receiver.store import open_store
+from receiver.tokens import Tokens
+from schemas.job import Job, JobState
+from tests.support.program import KEYS, SECRET_KEY, Program, program
+
+JOBS = 6000
+CONNECTIONS = 64
+PACED, RATE = 2000, 200
+CLIP = next(Path("receiver/simulator/clips").glob("*.mp4"))
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where messages and downloads go."""
+
+    port: int
+
+
+class _Other(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:  # noqa: N802 the base class's name
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(b"ok", "text/plain")
+
+    def do_GET(self) -> None:  # noqa: N802 the base class's name
+        self._answer(CLIP.read_bytes(), "video/mp4")
+
+    def _answer(self, body: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the base class's name
+        """Say nothing."""
+
+
+@contextmanager
+def others() -> Iterator[Stand]:
+    """A server that takes messages and gives clips."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Other)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Stand(server.server_address[1])
+    server.shutdown()
+    server.server_close()
+
+
+async def lay_out(folder: Path, count: int, stand: Stand) -> str:
+    """Put running jobs into a new database; answer the client's input."""
+    store = await open_store(f"sqlite:///{folder}/clipbell.db")
+    tokens = Tokens([SECRET_KEY])
+    lines, now = [], clock.micros()
+    for number in range(count):
+        job = Job(clock.new_id("job_"), "vrex", "vrex", JobState.RUNNING, now, vendor_job_id=f"vg_{number}", prompt="A")
+        await store.place(job, b"{}") if number % 500 == 0 else asyncio.ensure_future(store.place(job, b"{}"))
+        body = {
+            "event": "video.completed",
+            "video_gen_id": f"vg_{number}",
+            "video_url": f"http://127.0.0.1:{stand.port}/{number}.mp4",
+            "duration_sec": 8,
+            "actual_cost_usd": 0.136,
+            "timestamp": "2025-01-01T12:01:15.000Z",
+        }
+        lines.append(json.dumps({"path": tokens.path("vrex", job.id), "body": json.dumps(body)}))
+    await store.check()
+    await store.close()
+    return "\n".join(lines)
+
+
+def load(port: int, lines: str, *, rate: int | None = None) -> dict[str, Any]:
+    """Run the client."""
+    arguments = [sys.executable, "-m", "tests.benchmarks.load", str(port), str(CONNECTIONS)]
+    arguments += [str(rate)] if rate else []
+    done = subprocess.run(arguments, input=lines, capture_output=True, text=True, check=True, timeout=300)
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["not_2xx"] == 0, found
+    return found
+
+
+def of_bare(lines: str) -> dict[str, Any]:
+    """The yardstick's figures."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.bare"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        return load(int(process.stdout.readline()), lines)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def of_clipbell(stand: Stand, *, count: int, rate: int | None, work: bool) -> tuple[dict[str, Any], str]:
+    """Our figures; with them the client's input."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = asyncio.run(lay_out(folder, count, stand))
+        with program(folder, {"vrex": "http://127.0.0.1:9"}, 0) as server:
+            _configure(server, stand)
+            server.start(*([] if work else ["--no-work"]))
+            return load(server.port, lines, rate=rate), lines
+
+
+def _configure(server: Program, stand: Stand) -> None:
+    server.port = _free_port()
+    server.url = f"http://127.0.0.1:{server.port}"
+    server.client.base_url = server.url
+    server.handlers = {
+        "files": {"type": "downloader", "target": "clips"},
+        "team": {"type": "slack", "url": f"http://127.0.0.1:{stand.port}/a"},
+        "boss": {"type": "slack", "url": f"http://127.0.0.1:{stand.port}/b"},
+        "books": {"type": "ledger"},
+    }
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def main(rounds: int) -> None:
+    """Print the figures."""
+    assert KEYS
+    ratios = []
+    with others() as stand:
+        for number in range(rounds):
+            ours, lines = of_clipbell(stand, count=JOBS, rate=None, work=False)
+            bare = of_bare(lines)
+            ratios.append(ours["per_second"] / bare["per_second"])
+            print(
+                f"round {number + 1}: clipbell {ours['per_second']:.0f}/s, bare Starlette {bare['per_second']:.0f}/s, "
+                f"ratio {ratios[-1]:.2f}"
+            )
+        paced, _ = of_clipbell(stand, count=PACED, rate=RATE, work=True)
+    print(f"ratio, median of {rounds}: {sorted(ratios)[rounds // 2]:.2f} (at least 0.25)")
+    print(f"p99 at {RATE}/s while deliveries run: {paced['p99_ms']:.1f} ms (under 50), p50 {paced['p50_ms']:.1f} ms")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
