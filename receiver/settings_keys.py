@@ -31,7 +31,7 @@ _STATUS_PATH = re.compile(r"/[^\s{}?#]*\{id\}[^\s{}?#]*")
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("must be text in quotes")
+        raise ValueError("must be text in quotes")  # noqa: TRY004 - pydantic collects ValueErrors only
     return value
 
 

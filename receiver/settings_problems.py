@@ -5,12 +5,14 @@ Collects: nothing here stops at the first problem. Never repeats a value that wa
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from handlers.protocol import Options
 from receiver.settings_source import KeyPath, Source
 from schemas.errors import Problem
 
@@ -25,6 +27,8 @@ _SENTENCES = {
     "list_type": "must be a list in brackets",
     "dict_type": "must be a section of its own",
 }
+#: How pydantic begins what it has to say itself.
+_SHOULD = re.compile(r"^\w+ should(?= )")
 
 
 class Desk:
@@ -108,10 +112,10 @@ def _sentence(found: ErrorDetails, place: KeyPath, model: type[BaseModel], other
         return _unknown(place[-1], [*model.model_fields, *others])
     if kind in ("literal_error", "enum"):
         return "must be " + str(found["ctx"]["expected"]).replace("'", '"')
-    text = _SENTENCES.get(kind) or found["msg"].removeprefix("Value error, ")
+    text = _SENTENCES.get(kind) or _SHOULD.sub("must", found["msg"].removeprefix("Value error, "))
     given = found["input"]
-    if isinstance(given, str) and given and place and _mentions_secret(model.model_fields[place[0]].annotation):
-        text = text.replace(given, "…")
+    if issubclass(model, Options) and isinstance(given, str) and given:
+        text = text.replace(given, "…")  # a plug-in's own words may repeat what it was given
     return text[:1].lower() + text[1:]
 
 
