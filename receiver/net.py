@@ -15,6 +15,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 
 import certifi
@@ -67,7 +68,7 @@ class Net:
         self._allow = allow
         self._public_only = public_only
         self._resolve = resolve or SystemResolver()
-        self._ssl = ssl_context or _trusting()
+        self._given_ssl = ssl_context
         self._connect_seconds = connect
         self._stall = stall
         self._backend = httpcore.AnyIOBackend()
@@ -119,6 +120,10 @@ class Net:
 
     async def aclose(self) -> None:
         """Let go of what is held: nothing, since every call closes its own connection."""
+
+    @cached_property
+    def _ssl(self) -> ssl.SSLContext:
+        return self._given_ssl or _trusting()
 
     def _prepared(
         self,

@@ -24,6 +24,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 _POLL = 0.02
 _PORTS = {"http": 80, "https": 443}
+_AUTHORITY = re.compile(r"^[^/?#]*//([^/?#]*)")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 
 
@@ -51,12 +52,14 @@ def target_of(url: str) -> Target:
     host = parsed.raw_host.decode("ascii").lower()
     if parsed.scheme not in _PORTS:
         raise AddressRefused("the URL must begin with https://")
-    if parsed.userinfo:
+    if "@" in "".join(_AUTHORITY.findall(url)[:1]):
         raise AddressRefused("the URL holds a user name or an @ before its host; take it out")
     if not _HOST.fullmatch(host) and literal(host) is None:
         raise AddressRefused("the URL has no valid host name")
     port = parsed.port if parsed.port is not None else _PORTS[parsed.scheme]
-    return Target(parsed.scheme, host, port, parsed.raw_path, parsed.netloc.decode("ascii"))
+    if not 0 < port < 65_536:
+        raise AddressRefused("the URL has no valid port")
+    return Target(parsed.scheme, host, port, parsed.raw_path, parsed.netloc.decode("ascii").lower())
 
 
 def literal(host: str) -> Address | None:
@@ -94,7 +97,14 @@ class SystemResolver:
     shared by several event loops.
     """
 
-    def __init__(self, *, threads: int = 16, timeout: float = 5) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 16,
+        timeout: float = 5,
+        look_up: Callable[[str, int], Sequence[Address]] | None = None,
+    ) -> None:
+        self._addresses = look_up or _addresses
         self._places = threading.Semaphore(threads)
         self._timeout = timeout
 
@@ -127,7 +137,7 @@ class SystemResolver:
         def work() -> None:
             found: Sequence[Address] | Exception
             try:
-                found = _addresses(host, port)
+                found = self._addresses(host, port)
             except (OSError, ValueError) as error:
                 found = error
             self._places.release()
