@@ -109,10 +109,10 @@ def _read(vendor: Vendor, answer: Answer, now: datetime, read: Callable[[Reading
         return Missing()
     if answer.status in (401, 402, 403):
         return _refused(vendor, answer.status, _error(vendor, payload))
-    if not 200 <= answer.status < 300:
-        return Unclear(f"the vendor answered HTTP {answer.status}")
-    if payload is None:
-        return Unclear(f"the vendor answered HTTP {answer.status} with a body that is not JSON")
+    is_success = 200 <= answer.status < 300
+    if not is_success or payload is None:
+        odd = " with a body that is not JSON" if is_success else ""
+        return Unclear(f"the vendor answered HTTP {answer.status}{odd}")
     try:
         return read(payload)
     except Unreadable as error:

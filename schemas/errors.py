@@ -91,7 +91,7 @@ class BudgetReached(RequestRefused):
 
 
 class VendorSaidNo(RequestRefused):
-    """The vendor refused; `vendor_status`, `vendor_code` and `vendor_message` are its own words, `job_id` our record."""
+    """The vendor refused; `vendor_status`, `vendor_code` and `vendor_message` are its words, `job_id` our record."""
 
     def __init__(self, text: str, *, vendor_status: int, vendor_code: str | None, vendor_message: str | None) -> None:
         super().__init__(text)
@@ -168,7 +168,7 @@ class NetError(ClipbellError):
 
 
 class Unsent(NetError):
-    """Provably not sent: the name did not resolve, the connection or the TLS handshake failed, the address is banned."""
+    """Provably not sent: the name did not resolve, the connection or TLS handshake failed, the address is banned."""
 
 
 class AddressRefused(Unsent):

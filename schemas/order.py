@@ -27,7 +27,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Order(BaseModel):
-    """An order as a caller gives it. `vendor` is an account's name; `seconds` of film; `params` the vendor's own fields."""
+    """An order as its caller gives it; `vendor` is an account; `seconds` of film; `params`: the vendor's own fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -125,9 +125,9 @@ def test_a_429_may_say_the_wait_in_its_body() -> None:
     body = {"error": {"code": "RATE_LIMIT_EXCEEDED", "message": "m", "details": {"retry_after": 42}}}
     assert submitted(429, body).retry_after == 42
     assert submitted(429, body, {"retry-after": "5"}).retry_after == 5
-    for odd in ("soon", "NaN", [], True, None):
-        body["error"]["details"] = {"retry_after": odd}  # type: ignore[index]
-        assert submitted(429, body).retry_after == 60
+    odd: list[Any] = ["soon", "NaN", [], True, None]
+    for wait in odd:
+        assert submitted(429, {"error": {"code": "X", "details": {"retry_after": wait}}}).retry_after == 60
     assert submitted(429, b"slow down").retry_after == 60
 
 
@@ -223,8 +223,11 @@ def test_a_vendor_without_renewal_and_history_has_none() -> None:
         ({"error": {"code": 7, "message": ["m"]}}, VendorError("7", "")),
         ({"error": {"message": "m", "details": "why"}}, VendorError("", "m (why)")),
         ({"error": "invalid_api_key", "message": "m"}, VendorError("invalid_api_key", "m")),
-        ({"error": "VALIDATION_ERROR", "message": "m", "details": "why", "field": "f"}, VendorError("VALIDATION_ERROR", "m (why)")),
-        ({"error": "Prompt is required", "details": {"prompt": "This field is required"}}, VendorError("", "Prompt is required (prompt: This field is required)")),
+        ({"error": "INVALID", "message": "m", "details": "why", "field": "f"}, VendorError("INVALID", "m (why)")),
+        (
+            {"error": "A prompt, please", "details": {"prompt": "missing"}},
+            VendorError("", "A prompt, please (prompt: missing)"),
+        ),
         ({"error": "Prompt is required", "details": {"n": 1}}, VendorError("", "Prompt is required")),
         ({"code": 400, "msg": "m"}, VendorError("400", "m")),
         ({"message": "m"}, VendorError("", "m")),
@@ -234,7 +237,7 @@ def test_a_vendor_without_renewal_and_history_has_none() -> None:
         ({"error": True, "code": False}, NO_BODY),
         ({}, NO_BODY),
     ],
-)  # fmt: skip
+)
 def test_every_shape_of_a_refusal(body: dict[str, Any], error: VendorError) -> None:
     assert error_from(Reading(body)) == error
 

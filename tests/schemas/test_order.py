@@ -135,21 +135,23 @@ def test_public_https_urls_are_images(url: str) -> None:
 
 
 PRIVATE = """
-    http://example.com/a.jpg  ftp://example.com/a.jpg  file:///etc/passwd  //example.com/a.jpg  example.com/a.jpg  https:/example.com
-    https://  https:///a.jpg  https://?a  javascript:alert(1)  gopher://example.com  s3://bucket/a.jpg
-    https://localhost/a.jpg  https://LOCALHOST/  https://localhost./  https://foo.localhost/  https://intranet/  https://db
-    https://127.0.0.1/  https://127.1/  https://0x7f.1/  https://0x7f000001/  https://2130706433/  https://0177.0.0.1/  https://127.0.0.1./
-    https://0/  https://0.0.0.0/  https://10.0.0.1/  https://192.168.1.4/a.jpg  https://172.16.0.1/  https://169.254.169.254/latest
-    https://100.64.0.1/  https://[::1]/  https://[::]/  https://[::ffff:127.0.0.1]/  https://[::ffff:7f00:1]/  https://[fe80::1]/
-    https://[fe80::1%25eth0]/  https://[fc00::1]/  https://[64:ff9b::7f00:1]/  https://[2002:7f00:1::]/  https://[::127.0.0.1]/
-    https://user@example.com/  https://user:pass@example.com/  https://@example.com/  https://:@example.com/
-    https://example.com@127.0.0.1/  https://example.com:pass@10.0.0.1/  https://127.0.0.1@example.com/
-    https://example.com:99999/  https://example.com:port/  https://[::1/  https://]/  https://[example.com]/
-    https://printer.local/  https://nas.lan/  https://x.internal/  https://metadata.google.internal/  https://a.home.arpa/
-    https://a.test/  https://a.invalid/  https://a.onion/  https://a.localdomain/  https://a.corp/
-    https://１２７.0.0.1/  https://127。0。0。1/  https://ⓛocalhost/  https://example.ⅽorp/  https://a..example.com/  https://.example.com/
-    https://localhost\\.example.com/  https://127.0.0.1%2f.example.com/  https://127.0.0.1%00.example.com/  https://127.0.0.1\\@example.com/
-    https://1.2.3.4.5.6/  https://example.0x7f/  https://example.1/  https://*.example.com/  https://exa$mple.com/
+    http://example.com/a.jpg ftp://example.com/a.jpg file:///etc/passwd //example.com/a.jpg example.com/a.jpg
+    https:/example.com https:// https:///a.jpg https://?a javascript:alert(1) gopher://example.com s3://bucket/a.jpg
+    https://localhost/a.jpg https://LOCALHOST/ https://localhost./ https://foo.localhost/ https://intranet/
+    https://db https://127.0.0.1/ https://127.1/ https://0x7f.1/ https://0x7f000001/ https://2130706433/
+    https://0177.0.0.1/ https://127.0.0.1./ https://0/ https://0.0.0.0/ https://10.0.0.1/ https://192.168.1.4/a.jpg
+    https://172.16.0.1/ https://169.254.169.254/latest https://100.64.0.1/ https://[::1]/ https://[::]/
+    https://[::ffff:127.0.0.1]/ https://[::ffff:7f00:1]/ https://[fe80::1]/ https://[fe80::1%25eth0]/
+    https://[fc00::1]/ https://[64:ff9b::7f00:1]/ https://[2002:7f00:1::]/ https://[::127.0.0.1]/
+    https://user@example.com/ https://user:pass@example.com/ https://@example.com/ https://:@example.com/
+    https://example.com@127.0.0.1/ https://example.com:pass@10.0.0.1/ https://127.0.0.1@example.com/
+    https://example.com:99999/ https://example.com:port/ https://[::1/ https://]/ https://[example.com]/
+    https://printer.local/ https://nas.lan/ https://x.internal/ https://metadata.google.internal/
+    https://a.home.arpa/ https://a.test/ https://a.invalid/ https://a.onion/ https://a.localdomain/ https://a.corp/
+    https://１２７.0.0.1/ https://127。0。0。1/ https://ⓛocalhost/ https://example.ⅽorp/ https://a..example.com/
+    https://.example.com/ https://localhost\\.example.com/ https://127.0.0.1%2f.example.com/
+    https://127.0.0.1%00.example.com/ https://127.0.0.1\\@example.com/ https://1.2.3.4.5.6/ https://example.0x7f/
+    https://example.1/ https://*.example.com/ https://exa$mple.com/
 """.split()  # fmt: skip
 
 
