@@ -28,6 +28,10 @@ class Money(Record):
         return f"{sign}${size:f}" if self.unit == "USD" else f"{sign}{size:f} {self.unit}"
 
 
+def _prices(value: Mapping[str, Any] | None) -> Mapping[str, Money]:
+    return {name: Money.from_json(price) for name, price in (value or {}).items()}
+
+
 MaybeMoney = Annotated[Money | None, one(Money)]
 
 
@@ -219,18 +223,39 @@ class LedgerSum(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler(Record):
-    """A configured handler; its health is in `raw`."""
+    """A configured handler and how it fares; `health`: `ok`, `failing`, `unused`."""
 
     name: str
     type: str
+    events: Words
+    vendors: Words
+    tags: Words
+    targets: Words
+    health: str | None
+    last_outcome: str | None
+    last_reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor(Record):
-    """What is known of a vendor; limits, prices and quirks are in `raw`."""
+    """What is known of a vendor, and which accounts of it are configured."""
 
     name: str
     title: str
+    docs: str
+    accounts: Words
+    callbacks: bool
+    models: Words
+    limits: Words
+    order_limits: Words
+    max_open: int | None
+    #: What is charged for -> price.
+    prices: Annotated[Mapping[str, Money], _prices]
+    prices_as_of: str | None
+    charges: str | None
+    refunds_failed: bool
+    url_life_seconds: float | None
+    quirks: Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

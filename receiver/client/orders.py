@@ -29,6 +29,7 @@ class KnownFields(TypedDict, total=False):
     prompt: str
     model: str
     seconds: int
+    aspect_ratio: str
     tags: Sequence[str]
     metadata: Mapping[str, Any]
     batch: str
@@ -50,7 +51,7 @@ class OrderFields(TypedDict, total=False):
 
 
 def submit(vendor: str, prompt: str, **fields: Unpack[OrderFields]) -> Conversation[Job]:
-    """Order a clip and answer its job; `vendor` is an account's name. With your own key the first job is answered again.
+    """Order a clip and answer its job; `vendor` is an account's name. A key used before answers the first job again.
 
     Raises: Refused (InvalidOrder with every problem), ServerUnreachable.
     """
@@ -77,7 +78,7 @@ def adopt(vendor: str, vendor_job_id: str, **fields: Unpack[KnownFields]) -> Con
 
 
 def expect(vendor: str, **fields: Unpack[KnownFields]) -> Conversation[Job]:
-    """Expect a job that another program will order; `callback_url` of the answer is the address to give to the vendor."""
+    """Expect a job that another program will order; its `callback_url` is the address to give to the vendor."""
     return ask(Call("POST", "/v1/jobs/expect", one_of(Job), body={"vendor": vendor, **fields}))
 
 

@@ -1,7 +1,7 @@
 """Conversations about everything but jobs: lists, deliveries, alerts, clips, money, handlers, vendors."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 from .calls import Call, Conversation, as_object, ask, one_of, page_of

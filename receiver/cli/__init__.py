@@ -1,0 +1,54 @@
+"""The command line: `clipbell` is `receiver.cli:main`.
+
+Its verbs talk to the running server; only that opens the database.
+"""
+
+import os
+import sys
+
+from receiver.cli.trouble import FAILED, INTERRUPTED, verdict_on
+
+DEBUG = "CLIPBELL_DEBUG"
+
+
+def main() -> None:
+    """Run the command line and exit with its code; nothing that goes wrong ends in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # a prompt in Japanese on a terminal without UTF-8 is no reason to fail
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        from receiver.cli.verbs import app
+
+        app(prog_name="clipbell")
+    except SystemExit as end:
+        return _flushed(end.code if isinstance(end.code, int) else FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _quiet()
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        verdict = verdict_on(error)
+        sys.stderr.write("".join(f"{line}\n" for line in verdict.lines))
+        return verdict.code
+    return 0
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _quiet()
+    return code
+
+
+def _quiet() -> int:
+    # whoever read our output went away; Python must not complain about it while it ends
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED

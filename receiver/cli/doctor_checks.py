@@ -1,0 +1,183 @@
+"""The doctor's checks: each looks at one thing and answers findings. Nothing is ordered, sent or written."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from receiver.cli import words
+
+if TYPE_CHECKING:
+    from receiver.client import Clipbell, Handler
+    from receiver.net import Net
+    from receiver.settings import Account, Settings
+
+Level = Literal["ok", "look", "mend"]
+#: Bytes free below which a clip may not find room, and below which the database is at risk.
+LITTLE, TOO_LITTLE = 4 << 30, 512 << 20
+KEY_CHECK, SELF_CALL = 15.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found: fine, worth a look, or to be mended; `next_step` says how."""
+
+    level: Level
+    check: str
+    text: str
+    next_step: str = ""
+
+
+def on_configuration(settings: "Settings") -> Iterator[Finding]:
+    """What may be configured and still be unwise."""
+    accounts = ", ".join(settings.accounts)
+    yield Finding("ok", "configuration", f"can be used; folder {settings.folder}")
+    if accounts:
+        yield Finding("ok", "vendors", accounts)
+    else:
+        yield Finding(
+            "look", "vendors", "none is configured", 'add a section such as [vendors.vrex] with api_key = "…"'
+        )
+    if not any(handler.type.name == "downloader" for handler in settings.handlers.values()):
+        step = 'add a handler with type = "downloader": vendors delete clips within hours or days'
+        yield Finding("look", "handlers", "nothing saves clips", step)
+
+
+def on_database(settings: "Settings") -> Finding:
+    """Whether the database can be read and is whole."""
+    if settings.database_url.startswith("sqlite"):
+        return _on_file(Path(settings.database_url.removeprefix("sqlite:///")))
+    from receiver.store import schema_version
+
+    version = schema_version(settings.database_url)
+    if version is None:
+        return Finding("mend", "database", "PostgreSQL answers, but is empty", "run clipbell migrate")
+    return Finding("ok", "database", f"PostgreSQL answers; schema {version}")
+
+
+def _on_file(file: Path) -> Finding:
+    if not file.exists():
+        if os.access(file.parent, os.W_OK):
+            return Finding("ok", "database", f"{file} will be made at the first start")
+        return Finding("mend", "database", f"{file.parent} cannot be written to", "let the server's user write there")
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+            said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        said = str(error)
+    if said != "ok":
+        return Finding("mend", "database", f"{file} is damaged: {said}", "stop the server and restore a backup")
+    return Finding("ok", "database", f"{file}, {words.size(file.stat().st_size)}, is whole")
+
+
+def on_disk(settings: "Settings") -> Iterator[Finding]:
+    """Whether there is room where the database and the clips are."""
+    places = {settings.folder}
+    if settings.database_url.startswith("sqlite"):
+        places.add(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+    for handler in settings.handlers.values():
+        target = getattr(handler.options, "target", None)
+        if isinstance(target, str) and "://" not in target:
+            places.add(_existing(settings.folder / target))
+    # one file system is told once
+    for place in sorted({place.stat().st_dev: place for place in places if place.exists()}.values()):
+        free = shutil.disk_usage(place).free
+        level: Level = "mend" if free < TOO_LITTLE else "look" if free < LITTLE else "ok"
+        step = "" if level == "ok" else "make room, or save the clips elsewhere"
+        yield Finding(level, "disk", f"{words.size(free)} free at {place}", step)
+
+
+def _existing(place: Path) -> Path:
+    return next(each for each in (place, *place.parents) if each.exists())
+
+
+def on_server(client: "Clipbell") -> Iterator[Finding]:
+    """Whether the server runs and is well, and how its handlers fare."""
+    from receiver.client import ClipbellError, ServerFailed, ServerUnreachable
+
+    try:
+        ready = client.ready()
+    except ServerUnreachable:
+        yield Finding("look", "server", f"does not run at {client.url}", "start it with clipbell serve")
+        return
+    except ServerFailed as error:
+        problems = error.raw.get("problems") or [str(error)]
+        yield Finding("mend", "server", "; ".join(map(str, problems)), "see its log")
+        return
+    if "problems" not in ready:
+        step = "another server listens there, or it runs with another configuration"
+        yield Finding("mend", "server", f"the one at {client.url} does not take our api_token", step)
+        return
+    yield Finding("ok", "server", f"ready at {client.url}")
+    try:
+        yield from map(_on_handler, client.handlers())
+    except ClipbellError as error:
+        yield Finding("mend", "handlers", f"cannot be asked about: {error}", "see the server's log")
+
+
+def _on_handler(handler: "Handler") -> Finding:
+    name = f"handler {handler.name}"
+    if handler.health == "failing":
+        why = words.clean(handler.last_reason or handler.last_outcome)
+        return Finding("mend", name, f"fails: {why}", f"mend it, then try: clipbell handlers test {handler.name}")
+    if handler.health == "ok":
+        return Finding("ok", name, "its last delivery succeeded")
+    return Finding("look", name, "was not used yet", f"try it: clipbell handlers test {handler.name}")
+
+
+async def on_world(settings: "Settings", *, runs: bool) -> list[Finding]:
+    """The calls that leave this machine: ourselves by the public URL, and each key."""
+    from receiver.net import Net
+
+    net = Net(public_only=False)
+    checks = [_on_key(net, account) for account in settings.accounts.values()]
+    return [await _on_public_url(net, settings, runs=runs), *await asyncio.gather(*checks)]
+
+
+async def _on_public_url(net: "Net", settings: "Settings", *, runs: bool) -> Finding:
+    from schemas.errors import NetError
+
+    url = settings.public_url
+    if url is None:
+        step = "set public_url if vendors can reach this machine; else every job is polled, which works too"
+        return Finding("look", "public URL", "is not set: no callback will come", step)
+    if not runs:
+        return Finding("look", "public URL", f"{url} cannot be tried while the server does not run", "start it first")
+    try:
+        answer = await net.call("GET", f"{url}/healthz", timeout=SELF_CALL)
+    except NetError as error:
+        return Finding("mend", "public URL", f"{url} does not lead here: {error}", "mend the proxy, tunnel or name")
+    if answer.status == 200 and b'"status"' in answer.body:
+        return Finding("ok", "public URL", f"{url} leads here")
+    step = "have the proxy pass everything on to this server"
+    return Finding("mend", "public URL", f"{url} answers HTTP {answer.status}, which is not us", step)
+
+
+async def _on_key(net: "Net", account: "Account") -> Finding:
+    from schemas.errors import NetError
+
+    name, wanted = f"key {account.name}", account.vendor.key_check
+    if wanted is None:
+        return Finding("ok", name, f"{account.vendor.title} has no free call that would try it")
+    headers = dict(account.vendor.auth(account.api_key.get_secret_value()))
+    try:
+        answer = await net.call(wanted.method, f"{account.base_url}{wanted.path}", headers=headers, timeout=KEY_CHECK)
+    except NetError as error:
+        return Finding("mend", name, f"{account.vendor.title} cannot be reached: {error}", "check the network")
+    if 200 <= answer.status < 300:
+        return Finding("ok", name, f"{account.vendor.title} takes it")
+    if answer.status in (401, 403):
+        step = f"put a valid key into [vendors.{account.name}] api_key"
+        return Finding("mend", name, f"{account.vendor.title} refuses it (HTTP {answer.status})", step)
+    return Finding("look", name, f"{account.vendor.title} answered HTTP {answer.status}", "try again later")
+
+
+def worst(findings: Sequence[Finding]) -> Level:
+    """The worst level of all."""
+    levels = {finding.level for finding in findings}
+    return "mend" if "mend" in levels else "look" if "look" in levels else "ok"

@@ -1,0 +1,126 @@
+"""The verbs that order: submit, again, adopt, expect."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from receiver.cli import screen
+from receiver.cli.trouble import FAILED
+from receiver.cli.verb import REMOTE, Given, verb
+
+if TYPE_CHECKING:
+    from receiver.client import Clipbell, Job
+
+
+Vendor = Annotated[str, typer.Argument(metavar="VENDOR", help="The account: vrex, or your own name for it.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="T", help="A tag, to find it by; again for more.")]
+Meta = Annotated[list[str] | None, typer.Option("--meta", metavar="K=V", help="Anything of your own; again for more.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the clip is there.")]
+
+
+@verb(*REMOTE)
+def submit(  # noqa: PLR0913 - each argument is an option of the verb
+    given: Given,
+    vendor: Vendor,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What is to be seen.")],
+    *,
+    seconds: Annotated[int | None, typer.Option(metavar="N", help="Length of the clip.")] = None,
+    aspect_ratio: Annotated[str | None, typer.Option(metavar="W:H", help="Such as 16:9.")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option(metavar="PATH-or-URL", help="An image to start from; again for more.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="M", help="The vendor's model.")] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option("-p", metavar="KEY=JSON", help="A field of the vendor's own API; plain text needs no quotes."),
+    ] = None,
+    tag: Tags = None,
+    meta: Meta = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="K", help="The same key again orders nothing new.")
+    ] = None,
+    queue: Annotated[bool, typer.Option("--queue", help="Let it wait for its turn instead of being refused.")] = False,
+    wait: Wait = False,
+) -> None:
+    """Order a clip."""
+    from receiver.cli.pieces import image_of, pairs_of, params_of
+
+    fields: dict[str, Any] = {
+        "seconds": seconds,
+        "aspect_ratio": aspect_ratio,
+        "images": [image_of(each) for each in image or ()],
+        "model": model,
+        "params": params_of(params or ()),
+        "tags": tag or [],
+        "metadata": pairs_of(meta or (), "--meta"),
+        "idempotency_key": idempotency_key,
+        "queue": queue,
+    }
+    with given.client() as client:
+        _finish(given, client, client.submit(vendor, prompt, **fields), wait=wait)
+
+
+@verb(*REMOTE)
+def again(given: Given, job_id: Annotated[str, typer.Argument(metavar="ID")], *, wait: Wait = False) -> None:
+    """Order the same again."""
+    with given.client() as client:
+        _finish(given, client, client.again(job_id), wait=wait)
+
+
+@verb(*REMOTE)
+def adopt(
+    given: Given,
+    vendor: Vendor,
+    vendor_job_id: Annotated[str, typer.Argument(metavar="VENDOR_JOB_ID", help="The id that the vendor gave.")],
+    *,
+    prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="What was ordered, where you know it.")] = None,
+    tag: Tags = None,
+    meta: Meta = None,
+) -> None:
+    """Take over a job ordered elsewhere."""
+    with given.client() as client:
+        _finish(given, client, client.adopt(vendor, vendor_job_id, **_known(prompt, tag, meta)), wait=False)
+
+
+@verb(*REMOTE)
+def expect(
+    given: Given,
+    vendor: Vendor,
+    *,
+    prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="What will be ordered.")] = None,
+    tag: Tags = None,
+    meta: Meta = None,
+) -> None:
+    """Get a callback URL for an order that another program will place."""
+    with given.client() as client:
+        job = client.expect(vendor, **_known(prompt, tag, meta))
+    if given.as_json:
+        return screen.print_json(job.raw)
+    screen.say(job.callback_url or "")
+    screen.note(f"Give this address to {vendor} with the order; it is shown only now. Its job here is {job.id}.")
+    return None
+
+
+def _known(prompt: str | None, tag: list[str] | None, meta: list[str] | None) -> Any:
+    from receiver.cli.pieces import pairs_of
+
+    given = {"prompt": prompt, "tags": tag, "metadata": pairs_of(meta or (), "--meta")}
+    return {name: value for name, value in given.items() if value}
+
+
+def _finish(given: Given, client: "Clipbell", job: "Job", *, wait: bool) -> None:
+    from receiver.cli.jobs import job_facts
+    from receiver.cli.waiting import watched
+
+    if wait:
+        job = watched(client, job)
+    if given.as_json:
+        screen.print_json(job.raw)
+    else:
+        screen.facts(job_facts(job))
+    if job.state == "unknown":
+        screen.note(
+            f"Whether {job.vendor} has this order is not known; it is not sent again. See: clipbell job {job.id}"
+        )
+    if wait and job.state != "completed":
+        raise typer.Exit(FAILED)

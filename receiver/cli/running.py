@@ -1,0 +1,65 @@
+"""The verbs that run the program: serve, work, migrate, simulate. They only hand over."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from receiver.cli import screen
+from receiver.cli.verb import LOCAL, Given, verb
+
+
+@verb(*LOCAL)
+def serve(
+    given: Given,
+    no_work: Annotated[bool, typer.Option("--no-work", help="Only the web application, not the work.")] = False,
+) -> None:
+    """Run the web application and the work."""
+    from receiver.serve import run
+
+    raise typer.Exit(run(given.settings(), work=not no_work))
+
+
+@verb(*LOCAL)
+def work(given: Given) -> None:
+    """Run the work alone (PostgreSQL)."""
+    from receiver.serve import run_work
+
+    raise typer.Exit(run_work(given.settings()))
+
+
+@verb(*LOCAL)
+def migrate(given: Given) -> None:
+    """Bring the database to this version's schema."""
+    from receiver.serve import run_migrate
+
+    raise typer.Exit(run_migrate(given.settings()))
+
+
+@verb()
+def simulate(
+    given: Given,
+    *,
+    port: Annotated[int, typer.Option(metavar="N", help="Where to listen on this machine (0: any free port).")] = 8010,
+    speed: Annotated[float, typer.Option(min=0.1, metavar="X", help="So many times as fast as the vendors.")] = 1.0,
+) -> None:
+    """Run the vendor simulator, to build against."""
+    import asyncio
+
+    from receiver.simulator import SimulatorSettings
+    from receiver.simulator import serve as serve_simulator
+
+    asyncio.run(serve_simulator(port, SimulatorSettings(speed=speed), ready=_announce))
+
+
+def _announce(url: str) -> None:
+    from receiver.simulator import base_urls
+
+    screen.say(
+        f"The simulated vendors answer at {url} (faults and books: {url}/control). Any key of the right form works."
+    )
+    screen.say("Put into clipbell.toml:\n")
+    for name, base_url in base_urls(url).items():
+        screen.say(f'[vendors.{name}]\nbase_url = "{base_url}"\napi_key = "…"\n')
+    screen.say('[network]\nallow = ["127.0.0.0/8"]')
+    sys.stdout.flush()

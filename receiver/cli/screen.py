@@ -1,0 +1,147 @@
+"""Screen: tables, facts, JSON and notes. Colours and narrow tables on a terminal, plain columns everywhere else.
+
+Results go to stdout, everything said about them to stderr. Ids are never cut or wrapped.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+STYLES = {
+    **dict.fromkeys(("completed", "done", "accepted", "ok", "yes"), "green"),
+    **dict.fromkeys(("running", "submitting"), "cyan"),
+    **dict.fromkeys(("queued", "pending"), "blue"),
+    **dict.fromkeys(("failed", "rejected", "dead", "unreadable", "missing", "damaged"), "bold red"),
+    **dict.fromkeys(("unknown", "abandoned", "parked", "mismatch", "contradiction", "unknown_word"), "yellow"),
+}
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `flexible`: cut where the screen is narrow; `extra`: left out there, the last one first."""
+
+    title: str
+    right: bool = False
+    flexible: bool = False
+    extra: bool = False
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON value."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+
+
+def say(text: str = "") -> None:
+    """Print a line of the result."""
+    sys.stdout.write(text + "\n")
+
+
+def write(text: str) -> None:
+    """Print text that brings its own line ends."""
+    sys.stdout.write(text)
+
+
+def note(text: str) -> None:
+    """Say something about the result, on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, empty: str) -> None:
+    """Print rows under titles; without rows say `empty` as a note."""
+    if not rows:
+        note(empty)
+    elif sys.stdout.isatty():
+        console().print(rich_table(columns, rows, shutil.get_terminal_size().columns))
+    else:
+        say(plain_table(columns, rows))
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Print a list of names and values; empty ones are left out."""
+    kept = [(name, value) for name, value in rows if value and value != "–"]
+    width = max((len(name) for name, _ in kept), default=0)
+    for name, value in kept:
+        say(f"{styled(f'{name:<{width}}', 'dim')}  {styled(value, STYLES.get(value))}")
+
+
+def plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out in padded columns, whole, for files and pipes."""
+    lines = [[column.title for column in columns], *rows]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
+    return "\n".join(
+        (" " * _GAP)
+        .join(
+            f"{cell:>{width}}" if c.right else f"{cell:<{width}}"
+            for c, cell, width in zip(columns, line, widths, strict=True)
+        )
+        .rstrip()
+        for line in lines
+    )
+
+
+def rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> "Table":
+    """Lay rows out for a terminal of this width."""
+    from rich.table import Table
+    from rich.text import Text
+
+    kept = fitting(columns, rows, width)
+    made = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
+    for n in kept:
+        column = columns[n]
+        fixed = None if column.flexible else max((_width(row[n]) for row in rows), default=0)
+        justify = "right" if column.right else "left"
+        made.add_column(column.title, justify=justify, min_width=fixed, overflow="ellipsis")  # type: ignore[arg-type]
+    for row in rows:
+        made.add_row(*(Text(row[n], STYLES.get(row[n], ""), no_wrap=True, overflow="ellipsis") for n in kept))
+    return made
+
+
+def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Which columns fit into so many characters: extra ones are left out, the last first."""
+    needs = [
+        min(16, longest) if column.flexible else longest
+        for column, longest in (
+            (c, max(_width(x[n]) for x in [[k.title for k in columns], *rows])) for n, c in enumerate(columns)
+        )
+    ]
+    kept = list(range(len(columns)))
+    for n in reversed(range(len(columns))):
+        if sum(needs[k] + _GAP for k in kept) - _GAP <= width:
+            break
+        if columns[n].extra:
+            kept.remove(n)
+    return kept
+
+
+def styled(text: str, style: str | None) -> str:
+    """Colour a word, where stdout is a terminal."""
+    import os
+
+    if not style or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    from rich.style import Style
+
+    return Style.parse(style).render(text)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """The terminal."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)

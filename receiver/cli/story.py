@@ -1,0 +1,112 @@
+"""The story of a job: evidence, events, deliveries, files and money in the order in which they came."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from receiver.cli import words
+
+if TYPE_CHECKING:
+    from receiver.client import Clip, Clipbell, Delivery, Event, Evidence, Job, LedgerLine
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything that is known about one job."""
+
+    job: "Job"
+    evidence: "tuple[Evidence, ...]"
+    events: "tuple[Event, ...]"
+    deliveries: "tuple[Delivery, ...]"
+    clips: "tuple[Clip, ...]"
+    lines: "tuple[LedgerLine, ...]"
+
+    def to_json(self) -> dict[str, Any]:
+        """Say it as the job with its parts inside."""
+        return {
+            **self.job.raw,
+            "evidence": [each.raw for each in self.evidence],
+            "events": [each.raw for each in self.events],
+            "deliveries": [each.raw for each in self.deliveries],
+            "clips": [each.raw for each in self.clips],
+            "ledger": [each.raw for each in self.lines],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened."""
+
+    at: datetime
+    what: str
+    id: str
+    how: str
+
+
+def gather(client: "Clipbell", job_id: str) -> Story:
+    """Read everything about one job. Raises: NotFound."""
+    job = client.job(job_id)
+    return Story(
+        job,
+        client.evidence(job_id=job.id, limit=None).items,
+        client.events(job_id=job.id, limit=None).items,
+        client.deliveries(job_id=job.id, limit=None).items,
+        client.clips(job_id=job.id, limit=None).items,
+        client.ledger(job_id=job.id, limit=None).items,
+    )
+
+
+def told(story: Story) -> list[Entry]:
+    """The story, earliest first; what happened at once stays in the order cause to effect."""
+    entries = [
+        _ordered(story.job),
+        *(_of_evidence(each) for each in reversed(story.evidence)),
+        *(_of_event(each) for each in reversed(story.events)),
+        *(_of_line(each) for each in reversed(story.lines)),
+        *(entry for each in reversed(story.deliveries) for entry in _of_delivery(each)),
+        *(_of_clip(each) for each in reversed(story.clips)),
+    ]
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _ordered(job: "Job") -> Entry:
+    how = f"estimate {job.estimate}" if job.estimate else ""
+    return Entry(job.created_at, {"ordered": "ordered"}.get(job.origin, job.origin), job.id, how)
+
+
+def _of_evidence(each: "Evidence") -> Entry:
+    status = f"HTTP {each.status}, " if each.status else ""
+    return Entry(each.at, each.kind, each.id, f"{status}{words.size(each.size)}, {each.verdict}")
+
+
+def _of_event(each: "Event") -> Entry:
+    detail = each.detail or {}
+    how = detail.get("text") or detail.get("path") or f"by {each.source}, trust {each.trust}"
+    return Entry(each.received_at, each.type, each.id, words.clean(how))
+
+
+def _of_line(each: "LedgerLine") -> Entry:
+    return Entry(each.at, each.kind, each.id, f"{words.money(each.amount)}, {each.basis.replace('_', ' ')}")
+
+
+def _of_delivery(each: "Delivery") -> list[Entry]:
+    to = words.clean(f"{each.handler} {each.target}".strip())
+    made = [
+        Entry(attempt.at, f"to {each.handler}", each.id, words.clean(f"{to}: {attempt.outcome}{_why(attempt.reason)}"))
+        for attempt in each.attempts
+    ]
+    if each.state in ("done", "dead"):
+        return made
+    return [*made, Entry(each.created_at, f"to {each.handler}", each.id, f"{to}: {each.state}{_next(each.next_at)}")]
+
+
+def _of_clip(each: "Clip") -> Entry:
+    return Entry(each.at, "saved", each.id, words.clean(f"{each.path} ({words.size(each.bytes)})"))
+
+
+def _why(reason: str | None) -> str:
+    return f", {reason}" if reason else ""
+
+
+def _next(when: datetime | None) -> str:
+    return f", next {words.moment(when)}" if when else ""

@@ -1,0 +1,31 @@
+"""Every verb: importing them registers them. Within a section of the help they stand in the order of these imports."""
+
+from receiver.cli import (
+    configured,
+    demo,
+    doctor,
+    jobs,
+    keeping,
+    ordering,
+    paying,
+    running,
+    starting,
+    telling,
+    watching,
+)
+from receiver.cli.verb import app
+
+__all__ = [
+    "app",
+    "configured",
+    "demo",
+    "doctor",
+    "jobs",
+    "keeping",
+    "ordering",
+    "paying",
+    "running",
+    "starting",
+    "telling",
+    "watching",
+]

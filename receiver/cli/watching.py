@@ -1,0 +1,97 @@
+"""The verb watch: a live table of jobs and deliveries on a terminal, a line for each change elsewhere."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from receiver.cli import screen
+from receiver.cli.jobs import COLUMNS, job_row
+from receiver.cli.telling import DELIVERY_COLUMNS, delivery_row
+from receiver.cli.verb import REMOTE, Given, verb
+
+if TYPE_CHECKING:
+    import threading
+
+    from rich.console import Group
+
+    from receiver.client import Clipbell
+
+#: Seconds: the table is read again at least so often, and at most so often.
+LATEST, SOONEST = 10.0, 0.4
+ROWS = 12
+
+
+@verb(*REMOTE)
+def watch(given: Given) -> None:
+    """Follow jobs and deliveries as they change."""
+    with given.client() as client:
+        client.jobs(limit=1)
+        if given.as_json:
+            return _snapshot(client)
+        if sys.stdout.isatty():
+            return _live(client)
+        return _in_lines(client)
+
+
+def _snapshot(client: "Clipbell") -> None:
+    jobs, deliveries = client.jobs(limit=ROWS), client.deliveries(limit=ROWS)
+    screen.print_json({"jobs": [each.raw for each in jobs], "deliveries": [each.raw for each in deliveries]})
+
+
+def _live(client: "Clipbell") -> None:
+    import threading
+    import time
+
+    from rich.live import Live
+
+    changed = threading.Event()
+    threading.Thread(target=_follow, args=(client, changed), daemon=True).start()
+    with Live(_tables(client), console=screen.console(), auto_refresh=False, screen=True) as live:
+        while True:
+            changed.wait(LATEST)
+            changed.clear()
+            live.update(_tables(client), refresh=True)
+            time.sleep(SOONEST)
+
+
+def _follow(client: "Clipbell", changed: "threading.Event") -> None:
+    """Set the flag at every notice; a server that went away is for the reading of the tables to report."""
+    import time
+
+    from receiver.client import ClipbellError
+
+    while True:
+        try:
+            for _ in client.stream():
+                changed.set()
+        except ClipbellError:
+            time.sleep(1)
+        changed.set()
+
+
+def _tables(client: "Clipbell") -> "Group":
+    import shutil
+
+    from rich.console import Group
+    from rich.text import Text
+
+    width = shutil.get_terminal_size().columns
+    jobs = [job_row(each) for each in client.jobs(limit=ROWS)]
+    deliveries = [delivery_row(each) for each in client.deliveries(limit=ROWS)]
+    return Group(
+        Text(f"Clipbell at {client.url}   (Ctrl-C ends it)\n", "dim"),
+        screen.rich_table(COLUMNS, jobs, width),
+        Text(),
+        screen.rich_table(DELIVERY_COLUMNS, deliveries, width),
+    )
+
+
+def _in_lines(client: "Clipbell") -> None:
+    for notice in client.stream():
+        if notice.kind == "job":
+            found = client.job(notice.id)
+            screen.say(f"job {found.id} {found.state} {found.account}")
+        elif notice.kind == "delivery":
+            screen.say(f"delivery {notice.id}")
+        else:
+            screen.say(f"{notice.kind} {notice.id}")
+        sys.stdout.flush()
