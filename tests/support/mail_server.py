@@ -26,7 +26,7 @@ class Mailbox:
     port: int = 0
 
     # the names of the next three are aiosmtpd's
-    async def handle_RCPT(  # noqa: N802, D102
+    async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refused:
@@ -34,7 +34,7 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, D102
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if not self.data_answer.startswith("250"):
             return self.data_answer
         content = envelope.content
