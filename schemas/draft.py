@@ -12,6 +12,8 @@ from schemas.order import ImageRule, Order
 
 #: The fields of an order that vendors have in common.
 COMMON = ("prompt", "seconds", "aspect_ratio", "images", "model")
+#: Names under which vendors take callbacks and keys; an order may set none of them anywhere.
+OURS = frozenset("webhook webhook_url callback callback_url callbackurl api_key apikey x-api-key authorization".split())
 #: Says what is wrong with a value, None where nothing is.
 Rule = Callable[[Any], str | None]
 
@@ -75,13 +77,11 @@ def _count(images: int) -> str:
 class Draft:
     """One request body in the making. `body` holds the values under the vendor's own names."""
 
-    def __init__(self, order: Order, *, ours: Collection[str] = ()) -> None:
-        """Begin with nothing; `ours` are the names that an order may not set (callback, authentication)."""
+    def __init__(self, order: Order) -> None:
         self.order = order
         self.body: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self._origins: dict[str, str] = {}
-        self._ours = ours
 
     def put(self, name: str, value: Any, origin: str) -> None:
         """Set a vendor's field from a common field (`origin`); None sets nothing."""
@@ -112,7 +112,7 @@ class Draft:
     ) -> None:
         """Lay the vendor's own fields over the common ones; `origin` is where the caller wrote them."""
         for name, value in params.items():
-            if name in self._ours:
+            if name.lower() in OURS:
                 self.problems.append(Problem(f"{origin}.{name}", "is set by clipbell itself; leave it out"))
             elif name not in fields and not allow_unknown:
                 hint = "is not on the vendor's page; set allow_unknown_params = true for the account to send it anyway"

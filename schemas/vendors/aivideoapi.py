@@ -39,7 +39,7 @@ FIELDS: Mapping[str, Rule] = {
 
 def submission(order: Order, terms: Terms, callback_url: str | None) -> Submission:
     """Turn an order into `POST /v1/videos/generations`: one image is the first frame, two the first and the last."""
-    draft = Draft(order, ours=("callback_url",))
+    draft = Draft(order)
     draft.common(prompt="prompt", model="model", aspect_ratio="aspect_ratio", images="image_urls")
     _merge(draft, terms)
     draft.default("model", EXTEND if "extend_task_id" in draft.body else MODEL)

@@ -38,7 +38,7 @@ MODE_IMAGES = {"t2v": None, "i2v": "start_image", "r2v": "ref_images"}
 
 def submission(order: Order, terms: Terms, callback_url: str | None) -> Submission:
     """Turn an order into `POST /videos`: one image is the start frame, two or three are references."""
-    draft = Draft(order, ours=("webhook_url",))
+    draft = Draft(order)
     draft.common(prompt="prompt", seconds="seconds", model="model", aspect_ratio=None, images=None)
     _put_size(draft)
     _put_images(draft)

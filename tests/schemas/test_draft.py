@@ -12,7 +12,7 @@ FIELDS = {"prompt": text(1, 5), "length": one_of(4, 6), "seed": integer(1, 9), "
 
 
 def draft_of(**given: Any) -> Draft:
-    return Draft(Order(**{"vendor": "v", "prompt": "cat", **given}), ours=("hook",))
+    return Draft(Order(**{"vendor": "v", "prompt": "cat", **given}))
 
 
 def problems_of(draft: Draft) -> dict[str, str]:
@@ -47,24 +47,35 @@ def test_a_common_field_may_be_left_to_the_vendors_file() -> None:
 
 
 def test_the_vendors_own_names_win_and_problems_name_what_the_caller_wrote() -> None:
-    draft = draft_of(seconds=5, params={"prompt": "a long one", "hook": "x", "fps": 1, "seed": 10, "sound": None})
+    draft = draft_of(
+        seconds=5, params={"prompt": "a long one", "webhook_url": "x", "fps": 1, "seed": 10, "sound": None}
+    )
     draft.common(prompt="prompt", seconds="length")
     draft.merge(draft.order.params, FIELDS, allow_unknown=False)
     draft.check(FIELDS)
     assert problems_of(draft) == {
         "params.prompt": "must have at most 5 characters; it has 10",
         "seconds": "must be one of 4, 6",
-        "params.hook": "is set by clipbell itself; leave it out",
+        "params.webhook_url": "is set by clipbell itself; leave it out",
         "params.fps": "is not on the vendor's page; set allow_unknown_params = true for the account to send it anyway",
         "params.seed": "must be a whole number from 1 to 9",
     }
 
 
 def test_unknown_names_go_through_where_the_operator_says_so_but_never_ours() -> None:
-    draft = draft_of(params={"fps": 24, "hook": "x"})
+    draft = draft_of(params={"fps": 24, "webhook_url": "x"})
     draft.merge(draft.order.params, FIELDS, allow_unknown=True, origin="params.input")
     assert draft.body == {"fps": 24}
-    assert list(problems_of(draft)) == ["params.input.hook"]
+    assert list(problems_of(draft)) == ["params.input.webhook_url"]
+
+
+@pytest.mark.parametrize(
+    "name", ["webhook_url", "callback_url", "callBackUrl", "WEBHOOK", "api_key", "X-API-Key", "Authorization"]
+)
+def test_callback_and_authentication_are_ours_in_every_spelling(name: str) -> None:
+    draft = draft_of(params={name: "x"})
+    draft.merge(draft.order.params, {name: text()}, allow_unknown=True)
+    assert problems_of(draft) == {f"params.{name}": "is set by clipbell itself; leave it out"}
 
 
 def test_defaults_fill_what_was_left_open_only() -> None:
