@@ -1,12 +1,14 @@
 """Settings: what a right configuration becomes, from the file, the environment and files of secrets."""
 
 import ipaddress
+import json
 import os
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from receiver.registry import handler_type, handler_type_names, vendor_names
 from receiver.settings import Budget, Retention, Settings, load
 from receiver.store.protocol import Rate
 from schemas.errors import ConfigurationError
@@ -159,6 +161,19 @@ def test_a_handler_is_told_of_its_types_events_and_of_all_accounts_and_tags_wher
 )
 def test_a_public_url_without_encryption_may_be_on_this_machine(tmp_path: Path, url: str) -> None:
     assert configured(tmp_path, f'public_url = "{url}"\n{TOP}').public_url == url
+
+
+@pytest.mark.parametrize("name", vendor_names())
+def test_every_vendor_needs_its_key_and_nothing_more(tmp_path: Path, name: str) -> None:
+    got = configured(tmp_path, f'{TOP}[vendors.{name}]\napi_key = "{API_KEY}"\n').accounts[name]
+    assert (got.vendor.name, got.base_url) == (name, got.vendor.base_url)
+    assert len(got.limits) == len(got.vendor.limits) + len(got.vendor.order_limits)
+
+
+@pytest.mark.parametrize("name", handler_type_names())
+def test_every_handler_types_example_is_a_configuration_that_works(tmp_path: Path, name: str) -> None:
+    environ = {"CLIPBELL_HANDLERS__IT": json.dumps({"type": name, **handler_type(name).example})}
+    assert configured(tmp_path, TOP, environ).handlers["it"].type.name == name
 
 
 # --- the environment ----------------------------------------------------------------------------------
