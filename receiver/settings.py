@@ -27,7 +27,7 @@ from receiver.settings_problems import Desk
 from receiver.settings_source import read_source
 from receiver.store.protocol import Rate
 from schemas.addresses import Network
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, Problem
 from schemas.event import MICROS, EventType, Money, Unit
 from schemas.units import parse_rate
 from schemas.vendor import Pace, Terms, Vendor
@@ -116,7 +116,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     accounts = _accounts(desk)
     handlers = _handlers(desk)
     if desk.problems or not top or not network or not retention:
-        raise ConfigurationError(list(dict.fromkeys(desk.problems)))
+        raise ConfigurationError(_told(desk))
     return Settings(
         public_url=top.public_url,
         listen=top.listen,
@@ -131,6 +131,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         handlers=handlers,
         folder=source.folder,
     )
+
+
+def _told(desk: Desk) -> list[Problem]:
+    problems = list(dict.fromkeys(desk.problems))
+    if desk.source.absent:
+        hint = "does not exist, and the environment alone is not enough; write the file with `clipbell init`"
+        problems.insert(0, Problem(str(desk.source.absent), hint))
+    return problems
 
 
 def _database_url(text: str, folder: Path) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 from schemas.errors import ConfigurationError, Problem
 
 PREFIX = "CLIPBELL_"
-#: The only variable with our prefix that is no setting: it names the file.
 FILE_VARIABLE = "CLIPBELL_CONFIG"
+#: Variables with our prefix that are no settings.
+NO_SETTINGS = frozenset({FILE_VARIABLE, "CLIPBELL_DEBUG"})
 DEFAULT_FILE = "clipbell.toml"
 
 #: The way to a key: ("vendors", "vrex", "api_key").
@@ -37,6 +38,8 @@ class Source:
     folder: Path
     environ: Mapping[str, str]
     variables: Mapping[KeyPath, str]
+    #: The file that nobody named and that is not there.
+    absent: Path | None = None
 
     def table(self, name: str) -> Mapping[str, Any]:
         """A section; empty where it is absent or no table (which is for the check of its key to say)."""
@@ -71,12 +74,11 @@ def read_source(path: Path | None, environ: Mapping[str, str]) -> Source:
     """
     named = path or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
     file = (named or Path(DEFAULT_FILE)).absolute()
-    settings = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name != FILE_VARIABLE}
-    data: dict[str, Any] = {}
-    if named or file.exists() or not settings:
-        data = _read_file(file)
+    settings = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name not in NO_SETTINGS}
+    is_absent = not named and bool(settings) and not file.exists()
+    data = {} if is_absent else _read_file(file)
     variables = _lay_over(data, [*_platform(environ), *_ours(settings)])
-    return Source(data, file.parent, environ, variables)
+    return Source(data, file.parent, environ, variables, file if is_absent else None)
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -243,6 +243,10 @@ def test_our_own_variables_go_before_what_platforms_set(tmp_path: Path) -> None:
     assert (got.listen, got.database_url) == (("127.0.0.1", 7), f"sqlite:///{tmp_path}/y.db")
 
 
+def test_a_variable_of_ours_that_is_no_setting_is_left_alone(tmp_path: Path) -> None:
+    assert configured(tmp_path, TOP, {"CLIPBELL_DEBUG": "1"}).confirm == "failures"
+
+
 def test_an_empty_variable_of_a_platform_says_nothing(tmp_path: Path) -> None:
     assert configured(tmp_path, TOP, {"PORT": "", "DATABASE_URL": ""}).listen == ("127.0.0.1", 8000)
 

@@ -313,6 +313,19 @@ def test_a_file_that_clipbell_config_names_must_be_there(tmp_path: Path) -> None
         load(None, {"CLIPBELL_CONFIG": f"{tmp_path}/none.toml", "CLIPBELL_API_TOKEN": API_TOKEN})
 
 
+def test_an_environment_that_is_not_enough_tells_of_the_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError) as error:
+        load(None, {"CLIPBELL_API_TOKEN": API_TOKEN})
+    assert str(error.value).splitlines() == [
+        f"{tmp_path}/clipbell.toml: does not exist, and the environment alone is not enough; "
+        "write the file with `clipbell init`",
+        'secret_keys: is missing; add secret_keys = ["…32 random characters or more…"]',
+    ]
+
+
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
         load(tmp_path, {})
