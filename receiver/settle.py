@@ -78,7 +78,8 @@ def settle(job: Job | None, report: Report, door: Door, rules: Rules) -> Change:
         return doubt(job, "unknown_word", door.now)
     if job.is_settled:
         return Change(verdict=_late(job, report.said))
-    job = replace(job, vendor_job_id=job.vendor_job_id or report.vendor_job_id)
+    if job.vendor_job_id is None and report.vendor_job_id:
+        job = replace(job, vendor_job_id=report.vendor_job_id)
     if report.said not in STATES or (report.said is Said.COMPLETED and not report.videos):
         return _still_running(job, report, door, rules)
     if rules.wants_confirmation(door.source, report.said):
