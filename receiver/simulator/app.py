@@ -50,7 +50,7 @@ async def _explained(request: Request, problem: Exception) -> Response:
 async def _living(app: Starlette) -> AsyncIterator[None]:
     world: World = app.state.world
     # a callback is sent once: none may be lost to a kept connection that its receiver has just closed
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=world.settings.callback_timeout) as client:
         world.callbacks.client = client
         timer = asyncio.create_task(world.timetable.run())

@@ -15,6 +15,7 @@ from receiver.simulator.garbage import garbage
 from receiver.simulator.jobs import Job, State
 from receiver.simulator.side import Callback, VendorSide
 
+AT_ONCE = 100
 READ_AT_MOST = 65_536
 REFUSED = 300
 
@@ -28,6 +29,8 @@ class Callbacks:
         self.timeout = timeout
         self.speed = speed
         self.client: httpx.AsyncClient | None = None
+        # counted here, not by the client's pool: waiting for a turn must not use up the receiver's time
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ring(self, side: VendorSide, job: Job) -> None:
@@ -52,13 +55,14 @@ class Callbacks:
         clock = self.timetable.clock
         entry: dict[str, Any] = {"at": iso(clock.now()), "attempt": attempt, "event": callback.event}
         job.callbacks.append(entry)
-        begun = clock.now()
-        try:
-            async with asyncio.timeout(self.timeout):
-                entry["status"] = await self._post(str(job.draft.callback_url), callback)
-            entry["outcome"] = "taken" if entry["status"] < REFUSED else "refused"
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            entry |= {"outcome": "no answer", "error": type(error).__name__}
+        async with self._turns:
+            begun = clock.now()
+            try:
+                async with asyncio.timeout(self.timeout):
+                    status = await self._post(str(job.draft.callback_url), callback)
+                entry |= {"status": status, "outcome": "taken" if status < REFUSED else "refused"}
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+                entry |= {"outcome": "no answer", "error": type(error).__name__}
         entry["seconds"] = round(clock.now() - begun, 3)
         return entry
 

@@ -108,7 +108,9 @@ class RunningSimulator:
         listener = _listening(LOOPBACK, self.port)
         self._url = _url(LOOPBACK, listener)
         self._server = _server(self.settings, self._lines)
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="simulator", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(listener,), name=f"simulator at {self._url}", daemon=True
+        )
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             time.sleep(0.002)
