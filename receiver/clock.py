@@ -54,7 +54,8 @@ _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def _spelled(number: int) -> str:
-    """Spell 128 bits in Crockford's base 32, two letters at a time. https://github.com/ulid/spec"""
+    """Spell 128 bits in Crockford's base 32, two letters at a time."""
+    # https://github.com/ulid/spec
     return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
