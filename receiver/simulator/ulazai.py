@@ -1,12 +1,13 @@
 """UlazAI, as its pages say: two generations of one API, credits taken at the start, no callbacks.
 
 The video page's own endpoint and the newer "Video Studio" are both here. What the pages leave open: HTTP 200 for an
-order; file URLs live a day; every Video Studio model costs as much as `veo3_fast`; `ulazai_upper_case` chooses between
-the two spellings that the pages have for a status.
+order; file URLs live a day; Video Studio takes every slug and asks as much as for `veo3_fast`; the shape of a page of
+the history; `ulazai_upper_case` chooses between the two spellings that the pages have for a status.
 
 https://ulazai.com/docs/generate/video
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -23,7 +24,8 @@ from receiver.simulator.limits import Limit, Standing
 from receiver.simulator.side import Refusal, VendorSide
 
 CREDITS = {"veo3_fast": Decimal(240), "veo3": Decimal(500)}
-STUDIO_MODELS = ("veo31_fast", "kling_3_0", "wan_2_6")
+#: the pages name a few (veo31_fast, kling_3_0, wan_2_6) and say that there are more
+SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 RATIOS = ("16:9", "9:16")
 MAX_PROMPT = 1000
 MAX_STUDIO_PROMPT = 5000
@@ -51,6 +53,7 @@ class Ulazai(VendorSide):
         """Give the routes of both generations."""
         return [
             Route("/api/v1/generate/video/", self.submitted, methods=["POST"]),
+            Route("/api/v1/generate/history/", self.history, methods=["GET"]),
             Route("/api/v1/generate/{job_id}/", self.looked_at, methods=["GET"]),
             Route("/api/v1/video-studio/generate/", self.studio_submitted, methods=["POST"]),
             Route("/api/v1/video-studio/status/{job_id}/", self.studio_looked_at, methods=["GET"]),
@@ -102,6 +105,20 @@ class Ulazai(VendorSide):
         """Answer `GET /api/v1/video-studio/status/{id}/`."""
         return await self.look(request, lambda job: JSONResponse({"success": True, "job": self.studio_job(job)}))
 
+    async def history(self, request: Request) -> Response:
+        """Answer `GET /api/v1/generate/history/?limit&offset`, newest first."""
+
+        async def work(account: Account) -> Response:
+            mine = [job for job in self.world.jobs if (job.vendor, job.key) == (self.name, account.key)]
+            wanted = {name: request.query_params.get(name, "") for name in ("limit", "offset")}
+            limit, offset = (int(text) if text.isdecimal() else None for text in wanted.values())
+            start = offset or 0
+            page = mine[::-1][start : start + (20 if limit is None else min(limit, 100))]
+            generations = [self.status(job) for job in page]
+            return JSONResponse({"success": True, "total": len(mine), "generations": generations})
+
+        return await self.guarded(request, work)
+
     def _refuse_invalid(self, problems: Mapping[str, str | None]) -> None:
         details = {name: problem for name, problem in problems.items() if problem}
         if details:
@@ -126,7 +143,9 @@ class Ulazai(VendorSide):
         if not isinstance(body, dict):
             raise self.refusal(400)
         fields = {"aspect_ratio": "16:9", "duration_seconds": 8, "input_image_urls": [], **body}
-        problems = {"model_slug": choice_problem(fields.get("model_slug"), STUDIO_MODELS)}
+        slug = fields.get("model_slug")
+        is_slug = isinstance(slug, str) and SLUG.fullmatch(slug) is not None
+        problems = {"model_slug": None if is_slug else "must be the slug of a model"}
         problems["prompt"] = _prompt_problem(fields, MAX_STUDIO_PROMPT)
         seconds = fields["duration_seconds"]
         is_number = isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0

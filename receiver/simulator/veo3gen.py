@@ -1,13 +1,13 @@
 """veo3gen.co, as its pages say: several clips per order, a history, no callbacks; images come as a form.
 
 What the pages leave open: audio is on unless said otherwise; `sampleCount` is 1 to 4; the types of the other fields
-are checked, not their values; a failed status has a code in `error` and a sentence in `message`. The body of
-`/api/veo/first-last-frame` is on no page, so that endpoint is not here.
+are checked, not their values; a failed status has a code in `error` and a sentence in `message`. What the call for a
+first and a last frame wants is on no page: here it takes a form with any two images.
 
 https://www.veo3gen.co/docs/endpoints
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -21,49 +21,13 @@ from receiver.simulator.jobs import Draft, Job
 from receiver.simulator.limits import Limit, Standing
 from receiver.simulator.multipart import Part, form
 from receiver.simulator.side import Refusal, VendorSide
+from receiver.simulator.veo3gen_tables import DEFAULT_MODEL, MODELS, TYPES, typed
 
-#: model -> name, description, credits with audio, credits without, takes first and last frame
-MODELS: Mapping[str, tuple[str, str, int, int, bool]] = {
-    "veo-3.0-generate-001": ("Veo 3.0 Quality", "High-quality video with audio", 500, 250, False),
-    "veo-3.0-fast-generate-001": ("Veo 3.0 Fast", "Fast video generation with audio", 190, 120, False),
-    "veo-3.1-generate-001": (
-        "Veo 3.1 Quality",
-        "Latest Veo 3.1 high-quality video with first+last frame support",
-        500,
-        250,
-        True,
-    ),
-    "veo-3.1-fast-generate-001": (
-        "Veo 3.1 Fast",
-        "Latest Veo 3.1 fast video with first+last frame support",
-        190,
-        120,
-        True,
-    ),
-    "veo-3.1-lite-generate-001": (
-        "Veo 3.1 Lite",
-        "Affordable 720p video generation — cheapest option",
-        65,
-        35,
-        False,
-    ),
-}
-DEFAULT_MODEL = "veo-3.1-fast-generate-001"
 MAX_SAMPLES = 4
 MAX_IMAGE = 20 * 2**20
 MAX_HISTORY = 100
 #: what a JPEG and a PNG begin with
 IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-TYPES: Mapping[str, type] = {
-    "sampleCount": int,
-    "durationSeconds": int,
-    "aspectRatio": str,
-    "generateAudio": bool,
-    "enhancePrompt": bool,
-    "negativePrompt": str,
-    "seed": int,
-    "personGeneration": str,
-}
 ERRORS: Mapping[int, tuple[str, str]] = {
     400: ("VALIDATION_ERROR", "The request is invalid"),
     401: ("INVALID_API_KEY", "Invalid or missing API key"),
@@ -91,6 +55,7 @@ class Veo3gen(VendorSide):
         return [
             Route("/api/veo/text-to-video", self.text_submitted, methods=["POST"]),
             Route("/api/veo/image-to-video", self.image_submitted, methods=["POST"]),
+            Route("/api/veo/first-last-frame", self.frames_submitted, methods=["POST"]),
             Route("/api/veo/status/{job_id}", self.looked_at, methods=["GET"]),
             Route("/api/veo/download/{job_id}", self.download, methods=["GET"]),
             Route("/api/veo/history", self.history, methods=["GET"]),
@@ -139,6 +104,10 @@ class Veo3gen(VendorSide):
         """Answer `POST /api/veo/image-to-video`."""
         return await self.submit(request, self.checked, self.accepted, self.read_form)
 
+    async def frames_submitted(self, request: Request) -> Response:
+        """Answer `POST /api/veo/first-last-frame`."""
+        return await self.submit(request, self.frames_checked, self.accepted, self.read_frames)
+
     async def looked_at(self, request: Request) -> Response:
         """Answer `GET /api/veo/status/{taskId}`."""
         return await self.look(request, lambda job: JSONResponse(self.status(job)))
@@ -149,12 +118,25 @@ class Veo3gen(VendorSide):
 
     async def read_form(self, request: Request) -> Any:
         """Read a form into the fields that a JSON order would have, and the image."""
+        parts = await self._parts(request)
+        fields: dict[str, Any] = {name: typed(name, part) for name, part in parts.items() if name != "image"}
+        return fields | {"type": "image-to-video", "imageInfo": self._image_info(parts.get("image"))}
+
+    async def read_frames(self, request: Request) -> Any:
+        """Read a form with two images."""
+        parts = await self._parts(request)
+        images = [part for part in parts.values() if part.filename is not None]
+        if len(images) != 2:
+            raise self.refusal(400, "MISSING_IMAGE", "Two images are required: the first and the last frame")
+        fields: dict[str, Any] = {name: typed(name, part) for name, part in parts.items() if part.filename is None}
+        info = [self._image_info(image) for image in images]
+        return fields | {"type": "first-last-frame", "imageInfo": info}
+
+    async def _parts(self, request: Request) -> dict[str, Part]:
         parts = form(request.headers.get("content-type", ""), await request.body())
         if parts is None:
             raise self.refusal(400, message="multipart/form-data is expected")
-        fields: dict[str, Any] = {name: _typed(name, part) for name, part in parts.items() if name != "image"}
-        fields["imageInfo"] = self._image_info(parts.get("image"))
-        return fields
+        return parts
 
     def _image_info(self, image: Part | None) -> dict[str, Any]:
         if image is None or not image.content:
@@ -164,6 +146,13 @@ class Veo3gen(VendorSide):
         if len(image.content) > MAX_IMAGE:
             raise self.refusal(413)
         return {"originalName": image.filename, "size": len(image.content), "mimeType": image.mime_type}
+
+    def frames_checked(self, body: Any) -> Draft:
+        """Check an order with two frames."""
+        draft = self.checked(body)
+        if not MODELS[draft.fields["model"]].takes_frames:
+            raise self.refusal(400, "INVALID_MODEL", "The model does not support first and last frame")
+        return draft
 
     def checked(self, body: Any) -> Draft:
         """Check an order."""
@@ -181,8 +170,8 @@ class Veo3gen(VendorSide):
                 raise Refusal(400, {**refused.body, "field": name, "value": fields[name]})
         if not 1 <= fields["sampleCount"] <= MAX_SAMPLES or fields["durationSeconds"] < 1:
             raise self.refusal(400, message="sampleCount must be 1 to 4, durationSeconds positive")
-        with_audio, without = MODELS[fields["model"]][2:4]
-        cost = Decimal(with_audio if fields["generateAudio"] else without) * fields["sampleCount"]
+        model = MODELS[fields["model"]]
+        cost = Decimal(model.credits if fields["generateAudio"] else model.silent) * fields["sampleCount"]
         return Draft(prompt, cost, fields["durationSeconds"], fields, clips=fields["sampleCount"])
 
     def accepted(self, job: Job, account: Account) -> Response:
@@ -199,7 +188,7 @@ class Veo3gen(VendorSide):
         """Give what a status and a line of the history have in common."""
         state, fields = job.shown(self.world.clock.now()), job.draft.fields
         summary: dict[str, Any] = {"taskId": job.id, "status": WORDS[state]}
-        summary["type"] = "image-to-video" if fields.get("imageInfo") else "text-to-video"
+        summary["type"] = fields.get("type", "text-to-video")
         summary |= {"model": fields["model"], "prompt": job.draft.prompt, "creditsCost": int(job.draft.cost)}
         summary["createdAt"] = iso(job.created_at)
         if state == "completed" and job.ended_at is not None:
@@ -260,28 +249,7 @@ class Veo3gen(VendorSide):
         """Answer `GET /api/veo/models`."""
 
         async def work(account: Account) -> Response:
-            models = [_model(model) for model in MODELS]
+            models = [model.shown(name) for name, model in MODELS.items()]
             return JSONResponse({"success": True, "models": models, "defaultModel": DEFAULT_MODEL})
 
         return await self.guarded(request, work)
-
-
-def _model(model: str) -> dict[str, Any]:
-    name, description, with_audio, without, takes_frames = MODELS[model]
-    frames = ["first-last-frame"] if takes_frames else []
-    capabilities = ["text-to-video", "image-to-video", *frames, "audio-generation"]
-    pricing = {"creditsPerVideo": with_audio, "creditsPerVideoNoAudio": without}
-    shown = {"id": model, "name": name, "description": description}
-    return {**shown, "capabilities": capabilities, "pricing": pricing}
-
-
-def _typed(name: str, part: Part) -> Any:
-    text = part.content.decode("utf-8", "replace")
-    kind = TYPES.get(name, str)
-    if kind is bool and text in ("true", "false"):
-        return text == "true"
-    reader: Callable[[str], Any] = int if kind is int else str
-    try:
-        return reader(text)
-    except ValueError:
-        return text

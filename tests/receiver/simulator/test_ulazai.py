@@ -121,6 +121,16 @@ def test_without_a_key_or_with_anothers_nothing_is_told(ulazai: httpx.Client) ->
     assert ulazai.get(f"/api/v1/generate/{job}/", headers={"Authorization": "Token other"}).status_code == 404
 
 
+def test_the_history_is_newest_first_and_ones_own(ulazai: httpx.Client) -> None:
+    jobs = [ordered(ulazai)["generation_id"] for _ in range(3)]
+    page = ulazai.get("/api/v1/generate/history/", params={"limit": 2}).json()
+    assert ([one["id"] for one in page["generations"]], page["total"]) == ([jobs[2], jobs[1]], 3)
+    rest = ulazai.get("/api/v1/generate/history/", params={"offset": 2, "limit": "x"}).json()
+    assert [one["id"] for one in rest["generations"]] == [jobs[0]]
+    theirs = ulazai.get("/api/v1/generate/history/", headers={"Authorization": "Token other"}).json()
+    assert theirs["total"] == 0
+
+
 def test_a_path_without_its_last_slash_is_not_found(ulazai: httpx.Client) -> None:
     assert ulazai.post(PATH.rstrip("/"), json={"prompt": "A cat"}).status_code == 404
 

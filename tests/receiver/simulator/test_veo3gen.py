@@ -92,6 +92,18 @@ def test_a_bad_image_is_refused(veo3gen: httpx.Client, files: Any, status: int, 
     assert (answer.status_code, answer.json()["error"]) == (status, code)
 
 
+def test_two_images_are_the_first_and_the_last_frame(sim: RunningSimulator, veo3gen: httpx.Client) -> None:
+    two = {name: (f"{name}.jpg", JPEG, "image/jpeg") for name in ("firstFrame", "lastFrame")}
+    answer = veo3gen.post("/api/veo/first-last-frame", data={"prompt": "x"}, files=two)
+    assert answer.status_code == 202, answer.text
+    assert veo3gen.get(answer.json()["statusUrl"]).json()["type"] == "first-last-frame"
+    one = veo3gen.post("/api/veo/first-last-frame", data={"prompt": "x"}, files={"firstFrame": two["firstFrame"]})
+    assert one.json()["error"] == "MISSING_IMAGE"
+    lite = {"prompt": "x", "model": "veo-3.1-lite-generate-001"}
+    refused = veo3gen.post("/api/veo/first-last-frame", data=lite, files=two)
+    assert refused.json()["error"] == "INVALID_MODEL"
+
+
 def test_json_is_no_form(veo3gen: httpx.Client) -> None:
     answer = veo3gen.post("/api/veo/image-to-video", json={"prompt": "x"})
     assert (answer.status_code, answer.json()["error"]) == (400, "VALIDATION_ERROR")
