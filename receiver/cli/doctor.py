@@ -1,6 +1,5 @@
 """The verb doctor: checks everything that can be checked without spending anything, and says what to mend."""
 
-import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -36,6 +35,8 @@ def doctor(given: Given) -> None:
 
 
 def _findings(given: Given) -> "list[Finding]":
+    import asyncio
+
     from receiver.cli import doctor_checks as checks
 
     settings = given.settings()

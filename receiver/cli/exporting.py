@@ -2,11 +2,15 @@
 
 import csv
 import io
+import sqlite3
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from receiver.cli.trouble import Failure
+
 if TYPE_CHECKING:
-    from receiver.client import LedgerLine
+    from receiver.client import Clipbell, LedgerLine
 
 COLUMNS = ("at", "job_id", "vendor", "account", "kind", "amount", "unit", "basis", "evidence_id", "id")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -28,3 +32,19 @@ def csv_of(lines: "Iterable[LedgerLine]") -> str:
 def safe(text: str) -> str:
     """Text that a spreadsheet does not run."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def export_to(path: Path, client: "Clipbell") -> int:
+    """Write every settled job and every line into a file as the `ledger` handler keeps it; answer how many lines.
+
+    Raises: Failure.
+    """
+    from handlers.ledger_file import write
+
+    jobs = [job.raw for state in ("completed", "failed") for job in client.jobs(state=state, limit=None)]
+    lines = [line.raw for line in client.ledger(limit=None)]
+    try:
+        write(path, jobs, lines)
+    except (sqlite3.Error, OSError) as error:
+        raise Failure(f"{path} cannot be written: {error}") from error
+    return len(lines)

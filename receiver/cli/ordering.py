@@ -91,7 +91,7 @@ def expect(
     tag: Tags = None,
     meta: Meta = None,
 ) -> None:
-    """Get a callback URL for an order that another program will place."""
+    """Get a callback URL for an order placed elsewhere."""
     with given.client() as client:
         job = client.expect(vendor, **_known(prompt, tag, meta))
     if given.as_json:

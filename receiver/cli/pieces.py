@@ -32,10 +32,13 @@ def pairs_of(given: Iterable[str], option: str) -> dict[str, str]:
     return dict(_halves(each, option, "K=V") for each in given)
 
 
+_EXAMPLES = {"-p": "-p seed=7", "--meta": "--meta client=acme"}
+
+
 def _halves(text: str, option: str, form: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found or not name.strip():
-        raise WrongUsage(f"{option} {text!r} cannot be read; write {option} {form}, for example {option} seed=7.")
+        raise WrongUsage(f"{option} {text!r} cannot be read; write {option} {form}, for example {_EXAMPLES[option]}.")
     return name.strip(), value
 
 

@@ -6,7 +6,7 @@ Results go to stdout, everything said about them to stderr. Ids are never cut or
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ STYLES = {
     **dict.fromkeys(("unknown", "abandoned", "parked", "mismatch", "contradiction", "unknown_word"), "yellow"),
 }
 _GAP = 2
+#: A flexible column is never narrower, in characters.
+_LEAST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +94,43 @@ def rich_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: 
     from rich.table import Table
     from rich.text import Text
 
-    kept = fitting(columns, rows, width)
+    widths = layout(columns, rows, width)
     made = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
-    for n in kept:
-        column = columns[n]
-        fixed = None if column.flexible else max((_width(row[n]) for row in rows), default=0)
-        justify = "right" if column.right else "left"
-        made.add_column(column.title, justify=justify, min_width=fixed, overflow="ellipsis")  # type: ignore[arg-type]
+    for n, wide in widths.items():
+        made.add_column(columns[n].title, justify="right" if columns[n].right else "left", min_width=wide, no_wrap=True)
     for row in rows:
-        made.add_row(*(Text(row[n], STYLES.get(row[n], ""), no_wrap=True, overflow="ellipsis") for n in kept))
+        made.add_row(*(Text(cut(row[n], wide), STYLES.get(row[n], "")) for n, wide in widths.items()))
     return made
 
 
-def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Which columns fit into so many characters: extra ones are left out, the last first."""
-    needs = [
-        min(16, longest) if column.flexible else longest
-        for column, longest in (
-            (c, max(_width(x[n]) for x in [[k.title for k in columns], *rows])) for n, c in enumerate(columns)
-        )
-    ]
-    kept = list(range(len(columns)))
+def layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """Which columns are shown in so many characters, and how wide: first flexible ones shrink, then extra ones go.
+
+    Of several extra ones the last goes first. What is neither keeps its width, even if that is too much.
+    """
+    needed = {n: max(map(_width, (c.title, *(row[n] for row in rows)))) for n, c in enumerate(columns)}
+    least = {n: min(_LEAST, need) if columns[n].flexible else need for n, need in needed.items()}
     for n in reversed(range(len(columns))):
-        if sum(needs[k] + _GAP for k in kept) - _GAP <= width:
-            break
-        if columns[n].extra:
-            kept.remove(n)
-    return kept
+        if columns[n].extra and _sum(least) > width:
+            del least[n]
+    room = width - _sum(least)
+    for n, had in list(least.items()):
+        least[n] = had + max(0, min(needed[n] - had, room))
+        room -= least[n] - had
+    return least
+
+
+def cut(text: str, width: int) -> str:
+    """As much of a text as fits, with … where there is more."""
+    if _width(text) <= width:
+        return text
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _sum(widths: Mapping[int, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
 
 
 def styled(text: str, style: str | None) -> str:

@@ -1,6 +1,7 @@
 """Record: how an answer of the server becomes a frozen dataclass, and what was not foreseen stays in `raw`.
 
-A field's annotation says how it is read. A missing value reads as None, so that an older server is no error.
+A field's annotation says how it is read. A missing value reads as None, so that an older server is no error, but
+for times and amounts that everything has.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,12 +40,12 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _moment(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+def _moment(value: str) -> datetime:
+    return datetime.fromisoformat(value)
 
 
-def _decimal(value: str | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
+def _maybe_moment(value: str | None) -> datetime | None:
+    return None if value is None else _moment(value)
 
 
 def _words(value: list[str] | None) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ def many(record: type[Record]) -> Read:
 
 
 Moment = Annotated[datetime, _moment]
-MaybeMoment = Annotated[datetime | None, _moment]
-Amount = Annotated[Decimal, _decimal]
+MaybeMoment = Annotated[datetime | None, _maybe_moment]
+Amount = Annotated[Decimal, Decimal]
 Words = Annotated[tuple[str, ...], _words]
 Object = Annotated[Mapping[str, Any], _object]

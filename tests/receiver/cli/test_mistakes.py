@@ -1,0 +1,164 @@
+"""Mistakes at the keyboard: the exit code, and the very words that say what to do. No traceback, no secret."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.receiver.cli.conftest import Run
+from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, problem
+from tests.support.command_line import clipbell
+from tests.support.http_server import Reply, closed_port
+
+
+def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
+    ended = clipbell("jobs", folder=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "The configuration cannot be used:\n"
+        f"  {tmp_path}/clipbell.toml: does not exist; write it with `clipbell init`, "
+        "or name another one with --config FILE\n"
+    )
+
+
+def test_everything_wrong_with_a_configuration_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "clipbell.toml").write_text('api_token = "short"\nlisten = 7\ncolour = "red"\n')
+    ended = clipbell("jobs", folder=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    heading, *lines = ended.err.splitlines()
+    assert heading == "The configuration cannot be used:"
+    assert sorted(line.split(":")[0].strip() for line in lines) == ["api_token", "colour", "listen", "secret_keys"]
+
+
+def test_a_server_that_does_not_run_is_told_with_how_to_start_it(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    ended = clipbell("jobs", "--server", url, folder=tmp_path, environ={"CLIPBELL_API_TOKEN": TOKEN})
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err == (
+        f"No clipbell server answers at {url}: nothing listens there.\n"
+        "Start it with `clipbell serve`, or name another with --server URL.\n"
+    )
+
+
+def test_an_order_that_may_have_been_placed_is_told_as_such(run: Run, server: StandIn) -> None:
+    server.single["POST", f"/v1/jobs/{JOB_ID}/again"] = Reply(202, b"{", {"content-length": "90"})
+    ended = run("again", JOB_ID)
+    assert ended.code == 3
+    assert ended.err.splitlines()[-1] == (
+        "What was asked may have been done all the same: look (`clipbell jobs`) before you repeat it."
+    )
+
+
+def test_a_wrong_token_is_told_with_where_the_right_one_is(run: Run, server: StandIn) -> None:
+    ended = run("jobs", "--server", server.url, environ={"CLIPBELL_API_TOKEN": "wrong-token-0123456789abcd"})
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "The server does not take this API token.\n"
+        "Use the configuration that the server runs with (--config), or its api_token in CLIPBELL_API_TOKEN.\n"
+    )
+
+
+def test_an_unknown_id_is_a_failure(run: Run) -> None:
+    ended = run("job", "job_nobody")
+    assert (ended.code, ended.out, ended.err) == (1, "", "There is nothing of this id.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-p", "seed"), "-p 'seed' cannot be read; write -p KEY=JSON, for example -p seed=7.\n"),
+        (("-p", "=7"), "-p '=7' cannot be read; write -p KEY=JSON, for example -p seed=7.\n"),
+        (("--meta", "x"), "--meta 'x' cannot be read; write --meta K=V, for example --meta client=acme.\n"),
+        (("--image", "none.png"), "--image none.png: No such file or directory; give a file or an https URL.\n"),
+    ],
+)
+def test_a_piece_of_an_order_that_cannot_be_read(
+    run: Run, server: StandIn, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = run("submit", "vrex", "a kite", *arguments)
+    assert (ended.code, ended.out, ended.err) == (2, "", said)
+    assert server.server.seen == []
+
+
+def test_a_file_that_is_no_image_is_not_sent(run: Run, server: StandIn, folder: Path) -> None:
+    (folder / "x.png").write_text("not a picture")
+    ended = run("submit", "vrex", "a kite", "--image", "x.png")
+    assert (ended.code, ended.err) == (2, "--image x.png: this is neither a PNG nor a JPEG nor a WebP image.\n")
+    assert server.server.seen == []
+
+
+def test_every_problem_of_a_refused_order_is_listed(run: Run, server: StandIn) -> None:
+    errors = [{"field": "seconds", "problem": "must be one of 4, 6, 8"}, {"field": "model", "problem": "is unknown"}]
+    server.single["POST", "/v1/jobs"] = problem(422, "invalid_order", "…", errors=errors)
+    ended = run("submit", "vrex", "a kite", "--seconds", "5")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "The server refuses this:\n  seconds: must be one of 4, 6, 8\n  model: is unknown\n"
+
+
+def test_a_busy_vendor_says_when(run: Run, server: StandIn) -> None:
+    server.single["POST", "/v1/jobs"] = problem(429, "vendor_busy", "Vrex takes ten calls a minute", retry_after=7)
+    ended = run("submit", "vrex", "a kite")
+    assert (ended.code, ended.err) == (1, "Vrex takes ten calls a minute. Try again in 7 s.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("jbs",), "No such command 'jbs'. Did you mean 'jobs', 'job'?"),
+        (("jobs", "--stat", "x"), "No such option: --stat"),
+        (("submit", "vrex"), "Missing argument 'PROMPT'."),
+        (("job", JOB_ID, "--resolve", "perhaps"), "--resolve takes sent or not-sent."),
+        (
+            ("job", JOB_ID, "--resolve", "sent"),
+            "--resolve sent needs the vendor's id of the job: clipbell job ID --resolve sent VENDOR_JOB_ID",
+        ),
+        (("job", JOB_ID, "vg_1"), "A vendor's id is taken with --resolve sent only."),
+        (("ledger", "--by", "mood"), "--by takes one of vendor, account, day, model, tag."),
+        (("replay",), "Name the events to replay, or say --since 2h."),
+        (("replay", "--since", "2 weeks"), "--since '2 weeks' is no duration; write it as 90s, 10m, 2h or 7d."),
+        (("handlers", "try"), "Write `clipbell handlers`, or `clipbell handlers test NAME`."),
+    ],
+)
+def test_wrong_usage_is_two(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    ended = run(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_bug_is_told_without_a_traceback(run: Run, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("receiver.cli.screen.print_json", None)
+    ended = run("jobs", "--json")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "Clipbell met something it did not expect (TypeError).\n"
+        "Run the command again with CLIPBELL_DEBUG=1 to see where, and please report it.\n"
+    )
+
+
+def test_with_debug_the_traceback_is_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("receiver.cli.screen.print_json", None)
+    with pytest.raises(TypeError):
+        run("jobs", "--json", environ={"CLIPBELL_DEBUG": "1"})
+
+
+MISTAKES = (
+    ("jobs",),
+    ("job", "job_nobody"),
+    ("submit", "vrex", "x", "-p", "y"),
+    ("handlers", "test", "nobody"),
+    ("doctor",),
+    ("init",),
+)
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_no_mistake_prints_a_secret(run: Run, folder: Path, arguments: tuple[str, ...]) -> None:
+    ended = run(*arguments, environ={"CLIPBELL_DEBUG": ""})
+    assert TOKEN not in ended.out + ended.err
+    assert "k" * 32 not in ended.out + ended.err
+
+
+def test_a_secret_that_is_printed_would_be_seen(run: Run, server: StandIn) -> None:
+    server.lists["/v1/jobs"] = [{"id": TOKEN}]
+    server.single["GET", "/v1/jobs/x"] = problem(404, "not_found", f"There is no {TOKEN}.")
+    assert TOKEN in run("job", "x").err

@@ -1,0 +1,102 @@
+"""The command line as a program: quick help with every verb in it, pipes that close, the keyboard's interrupt."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from receiver.cli.verb import SECTIONS, address_of
+from tests.support.api_stand_in import TOKEN, StandIn, job
+from tests.support.command_line import clipbell
+
+CLIPBELL = str(Path(sys.executable).parent / "clipbell")
+MOST_SECONDS = 0.4
+HEAVY = ("rich", "httpx", "pydantic", "sqlalchemy", "starlette", "uvicorn", "asyncio", "schemas", "handlers")
+
+
+def test_help_names_every_verb_in_its_group(tmp_path: Path) -> None:
+    out = clipbell("--help", folder=tmp_path).out
+    for title, names in SECTIONS.items():
+        section = out[out.index(f"\n{title}:") :]
+        assert [line.split()[0] for line in section.splitlines()[2 : 2 + len(names)]] == list(names)
+    assert "..." not in out.partition("Start:")[2], "a short help is cut"
+
+
+def test_every_verb_is_in_the_help(tmp_path: Path) -> None:
+    from receiver.cli.verbs import app
+
+    verbs = {command.name for command in app.registered_commands}
+    assert verbs == {name for names in SECTIONS.values() for name in names}
+
+
+@pytest.mark.parametrize("name", [name for names in SECTIONS.values() for name in names])
+def test_every_verb_has_help(tmp_path: Path, name: str) -> None:
+    ended = clipbell(name, "--help", folder=tmp_path)
+    assert ended.code == 0
+    assert f"Usage: clipbell {name} " in ended.out
+
+
+def test_help_is_quick(tmp_path: Path) -> None:
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([CLIPBELL, "--help"], cwd=tmp_path, stdout=subprocess.DEVNULL, check=True)
+        taken.append(time.perf_counter() - began)
+    print(f"clipbell --help: median {statistics.median(taken) * 1000:.0f} ms of 5, Python's start included")
+    assert min(taken) < MOST_SECONDS
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from receiver.cli import main; sys.argv = ['clipbell', '--help']\n"
+        f"try: main()\nexcept SystemExit: print('heavy:', sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_a_reader_that_goes_away_is_no_trouble(server: StandIn, tmp_path: Path) -> None:
+    server.lists["/v1/jobs"] = [job(id=f"job_{n}", prompt="x" * 900) for n in range(200)]
+    environ = {"PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
+    command = [CLIPBELL, "jobs", "--json", "--limit", "200", "--server", server.url]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait(20)
+
+
+def test_ctrl_c_ends_a_wait_quietly(server: StandIn, tmp_path: Path) -> None:
+    server.says("POST", "/v1/jobs", job(), 202)
+    server.lists["/v1/jobs"] = [job()]
+    environ = {"PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
+    command = [CLIPBELL, "submit", "vrex", "x", "--wait", "--server", server.url]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=tmp_path, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline().endswith(" running\n")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in err) == (130, False)
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        (("127.0.0.1", 8000), "http://127.0.0.1:8000"),
+        (("0.0.0.0", 80), "http://127.0.0.1:80"),
+        (("::", 8000), "http://[::1]:8000"),
+        (("hooks.lan", 8000), "http://hooks.lan:8000"),
+    ],
+)
+def test_a_server_is_reached_where_it_listens(listen: tuple[str, int], url: str) -> None:
+    assert address_of(*listen) == url

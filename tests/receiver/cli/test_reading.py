@@ -1,0 +1,252 @@
+"""The reading verbs: `--json` is one value and nothing else; for people there are plain columns and a story."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.receiver.cli.conftest import Run
+from tests.support.api_stand_in import (
+    DELIVERY_ID,
+    EVENT_ID,
+    JOB_ID,
+    TOKEN,
+    StandIn,
+    clip,
+    completed,
+    delivery,
+    event,
+    evidence,
+    job,
+    line,
+)
+from tests.support.command_line import clipbell
+
+ALERT = {
+    "id": "alr_1",
+    "code": "job.overdue",
+    "subject": JOB_ID,
+    "job_id": JOB_ID,
+    "text": "The clip is late.",
+    "next_step": "Look at the vendor's page.",
+    "raised_at": "2026-11-20T12:30:00Z",
+    "cleared_at": None,
+}
+SUM = {"charged": "0.272", "refunded": "-0.136", "total": "0.136", "open_estimate": "0", "unknown_lines": 0, "jobs": 2}
+RESULT = {"target": "", "outcome": "done", "reason": None, "answer": "ok"}
+HANDLER = {
+    "name": "team",
+    "type": "slack",
+    "events": ["video.completed"],
+    "vendors": [],
+    "tags": [],
+    "targets": [""],
+    "health": "ok",
+    "last_outcome": "done",
+    "last_reason": None,
+}
+
+
+@pytest.fixture
+def full(server: StandIn) -> StandIn:
+    """A server that has one of everything."""
+    server.lists |= {
+        "/v1/jobs": [completed()],
+        "/v1/events": [event()],
+        "/v1/deliveries": [delivery()],
+        "/v1/evidence": [evidence()],
+        "/v1/alerts": [ALERT],
+        "/v1/clips": [clip()],
+        "/v1/ledger": [line()],
+        "/v1/handlers": [HANDLER],
+        "/v1/ledger/summary": [{"key": "vrex", "unit": "USD", **SUM}],
+    }
+    server.says("POST", "/v1/handlers/team/test", {"handler": "team", "ok": True, "results": [RESULT]})
+    server.says("POST", f"/v1/jobs/{JOB_ID}/refresh", completed())
+    server.says("POST", f"/v1/jobs/{JOB_ID}/again", job())
+    server.says("POST", "/v1/jobs", job(), 202)
+    server.says("POST", "/v1/jobs/adopt", job(origin="adopted"))
+    server.says("POST", "/v1/jobs/expect", job(callback_url="https://hooks.example/callbacks/vrex/t"))
+    server.says("POST", f"/v1/events/{EVENT_ID}/replay", {"deliveries": [DELIVERY_ID]})
+    server.says("POST", f"/v1/deliveries/{DELIVERY_ID}/retry", delivery(state="pending"))
+    server.says("GET", "/readyz", {"status": "ready", "problems": [], "counts": {}})
+    return server
+
+
+VERBS: list[tuple[tuple[str, ...], type]] = [
+    (("jobs",), list),
+    (("job", JOB_ID), dict),
+    (("refresh", JOB_ID), dict),
+    (("again", JOB_ID), dict),
+    (("submit", "vrex", "a kite"), dict),
+    (("adopt", "vrex", "vg_1"), dict),
+    (("expect", "vrex"), dict),
+    (("watch",), dict),
+    (("clips",), list),
+    (("evidence",), list),
+    (("events",), list),
+    (("event", EVENT_ID), dict),
+    (("replay", EVENT_ID), dict),
+    (("replay", "--since", "9999d", "--dry-run"), dict),
+    (("deliveries",), list),
+    (("retry", DELIVERY_ID), list),
+    (("handlers",), list),
+    (("handlers", "test", "team"), dict),
+    (("alerts", "--all"), list),
+    (("ledger",), list),
+    (("vendors",), list),
+    (("doctor",), list),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind"), VERBS, ids=lambda value: value[0] if isinstance(value, tuple) else "")
+def test_json_is_one_value_and_nothing_else(full: StandIn, run: Run, arguments: tuple[str, ...], kind: type) -> None:
+    ended = run(*arguments, "--json")
+    assert ended.code == 0, ended.err
+    assert isinstance(json.loads(ended.out), kind)
+
+
+@pytest.mark.parametrize("arguments", [arguments for arguments, _ in VERBS if arguments != ("watch",)])
+def test_what_people_read_has_no_escape_codes_in_a_pipe(full: StandIn, run: Run, arguments: tuple[str, ...]) -> None:
+    ended = run(*arguments)
+    assert ended.code == 0, ended.err
+    assert ended.out.strip()
+    assert "\x1b" not in ended.out
+
+
+def test_jobs_stand_in_plain_columns(server: StandIn, run: Run) -> None:
+    server.lists["/v1/jobs"] = [completed(), job(id="job_2", prompt="x\x1b[2Jy\nz", tags=[])]
+    heading, first, second = run("jobs").out.splitlines()
+    assert heading.split() == ["id", "state", "account", "cost", "ordered", "tags", "prompt"]
+    assert first.split()[:4] == [JOB_ID, "completed", "vrex", "$0.136"]
+    assert first.endswith("a red kite over the sea")
+    assert second.split()[:4] == ["job_2", "running", "vrex", "~$0.136"]
+    assert second.endswith("x [2Jy z")
+
+
+def test_json_is_what_the_server_said(server: StandIn, run: Run) -> None:
+    server.lists["/v1/jobs"] = [job(colour="red")]
+    assert json.loads(run("jobs", "--json").out) == [job(colour="red")]
+
+
+def test_filters_reach_the_server(server: StandIn, run: Run) -> None:
+    run("jobs", "--state", "failed", "--vendor", "vrex", "--tag", "t", "--batch", "b", "--limit", "7")
+    assert [seen.path for seen in server.server.seen] == ["/v1/jobs?state=failed&vendor=vrex&tag=t&batch=b&limit=7"]
+
+
+def test_an_empty_list_prints_nothing_on_stdout(run: Run) -> None:
+    ended = run("jobs")
+    assert (ended.code, ended.out, ended.err) == (0, "", "There are no such jobs.\n")
+
+
+def test_a_job_is_shown_with_its_story_in_order(full: StandIn, run: Run) -> None:
+    out = run("job", JOB_ID).out
+    story = [line.split()[2] for line in out[out.index("when") :].splitlines()[1:]]
+    assert story == ["ordered", "charge", "callback", "video.completed", "to", "saved"]
+    assert "by callback, after 74 s" in out
+
+
+def test_resolving_says_the_persons_word(full: StandIn, run: Run) -> None:
+    full.says("POST", f"/v1/jobs/{JOB_ID}/resolve", job())
+    assert run("job", JOB_ID, "--resolve", "sent", "vg_9").code == 0
+    assert run("job", JOB_ID, "--resolve", "not-sent").code == 0
+    sent, not_sent = full.bodies("POST", f"/v1/jobs/{JOB_ID}/resolve")
+    assert sent == {"resolution": "sent", "vendor_job_id": "vg_9"}
+    assert not_sent == {"resolution": "not-sent"}
+
+
+def test_clips_are_verified_against_the_disk(server: StandIn, run: Run, folder: Path) -> None:
+    whole = {"bytes": 4, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
+    (folder / "good.mp4").write_bytes(b"test")
+    (folder / "bad.mp4").write_bytes(b"tesT")
+    (folder / "short.mp4").write_bytes(b"te")
+    names = ("good.mp4", "bad.mp4", "short.mp4", "gone.mp4", "s3://bucket/x.mp4")
+    server.lists["/v1/clips"] = [clip(path=name, **whole) for name in names]
+    ended = run("clips", "--verify", "--json")
+    assert ended.code == 1
+    assert [each["file"] for each in json.loads(ended.out)] == ["ok", "damaged", "damaged", "missing", "elsewhere"]
+
+
+def test_clips_that_are_all_well_are_no_failure(server: StandIn, run: Run, folder: Path) -> None:
+    (folder / "good.mp4").write_bytes(b"")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    server.lists["/v1/clips"] = [clip(path=str(folder / "good.mp4"), bytes=0, sha256=empty)]
+    assert run("clips", "--verify").code == 0
+
+
+def test_csv_holds_plain_amounts_and_no_formulas(server: StandIn, run: Run) -> None:
+    refund = line(kind="refund", amount={"amount": "-0.136", "unit": "USD"}, account="-x")
+    server.lists["/v1/ledger"] = [refund, line(account="=cmd()"), line(kind="unknown", amount=None)]
+    heading, unknown, charge, refunded = run("ledger", "--csv").out.splitlines()
+    assert heading == "at,job_id,vendor,account,kind,amount,unit,basis,evidence_id,id"
+    assert unknown.split(",")[4:7] == ["unknown", "", ""]
+    assert charge.split(",")[3:7] == ["'=cmd()", "charge", "0.136", "USD"]
+    assert refunded.split(",")[3:7] == ["'-x", "refund", "-0.136", "USD"]
+
+
+def test_sums_of_several_keys_have_a_last_row(server: StandIn, run: Run) -> None:
+    server.lists["/v1/ledger/summary"] = [{"key": key, "unit": "USD", **SUM} for key in ("a", "b")]
+    assert run("ledger").out.splitlines()[-1].split() == ["all", "USD", "0.544", "-0.272", "0.272", "0", "4", "0"]
+    assert len(run("ledger", "--by", "tag").out.splitlines()) == 3
+
+
+def test_a_handler_that_fails_its_test_is_a_failure(server: StandIn, run: Run) -> None:
+    result = {"target": "a@example.com", "outcome": "gave_up", "reason": "no such user", "answer": None}
+    server.says("POST", "/v1/handlers/mail/test", {"handler": "mail", "ok": False, "results": [result]})
+    ended = run("handlers", "test", "mail")
+    assert (ended.code, ended.out) == (1, "mail a@example.com  gave_up: no such user\n")
+
+
+def test_the_vendors_need_no_server_and_no_configuration(tmp_path: Path) -> None:
+    ended = clipbell("vendors", "vrex", folder=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert "second $0.017" in ended.out
+
+
+def test_a_server_and_a_token_are_enough(server: StandIn, tmp_path: Path) -> None:
+    server.lists["/v1/jobs"] = [job()]
+    address = server.url.removeprefix("http://")
+    ended = clipbell("jobs", "--server", address, "--json", folder=tmp_path, environ={"CLIPBELL_API_TOKEN": TOKEN})
+    assert (ended.code, len(json.loads(ended.out))) == (0, 1)
+
+
+@pytest.mark.parametrize("place", ["before", "after", "variable"])
+def test_the_configuration_may_be_named_in_three_ways(server: StandIn, folder: Path, place: str) -> None:
+    (folder / "clipbell.toml").rename(folder / "other.toml")
+    words: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+        "before": (("--config", "other.toml", "jobs"), {}),
+        "after": (("jobs", "--config", "other.toml"), {}),
+        "variable": (("jobs",), {"CLIPBELL_CONFIG": "other.toml"}),
+    }
+    arguments, environ = words[place]
+    assert clipbell(*arguments, folder=folder, environ=environ).code == 0
+
+
+def test_evidence_is_printed_as_it_came(server: StandIn, run: Run) -> None:
+    server.says("GET", "/v1/evidence/evd_1/body", {"x": 1})
+    assert run("evidence", "evd_1").out == '{"x": 1}'
+
+
+def test_a_replay_since_takes_what_came_since(server: StandIn, run: Run) -> None:
+    server.lists["/v1/events"] = [event(id="evt_2"), event(id="evt_1", received_at="1999-01-01T00:00:00Z")]
+    server.says("POST", "/v1/events/evt_2/replay", {"deliveries": ["dlv_1", "dlv_2"]})
+    assert run("replay", "--since", "9999d", "--dry-run").out == "1 event would be replayed.\n"
+    assert run("replay", "--since", "9999d").out == "1 event replayed, 2 deliveries will run.\n"
+    assert server.requests("POST", "/v1/events/evt_1/replay") == []
+
+
+def test_the_export_is_the_file_that_the_handler_keeps(server: StandIn, run: Run, folder: Path) -> None:
+    server.lists["/v1/jobs"], server.lists["/v1/ledger"] = [completed(), job(id="job_2")], [line()]
+    assert run("ledger", "--export", "mine.db").out == "1 line written to mine.db\n"
+    assert run("ledger", "--export", "mine.db", "--json").code == 0
+    with closing(sqlite3.connect(folder / "mine.db")) as file:
+        assert file.execute("select job_id, cost_amount from clips").fetchall() == [(JOB_ID, "0.136")]
+        assert file.execute("select kind, amount from ledger").fetchall() == [("charge", "0.136")]
+
+
+def test_an_export_that_cannot_be_written_is_a_failure(run: Run, folder: Path) -> None:
+    (folder / "mine.db").write_text("this is no database, and long enough that SQLite sees it")
+    ended = run("ledger", "--export", "mine.db")
+    assert (ended.code, ended.err) == (1, "mine.db cannot be written: file is not a database\n")
