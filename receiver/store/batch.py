@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
-
 from receiver.store import sql, tables
 from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Clip, Evidence, Line, Told
 from receiver.store.rows import (
@@ -26,8 +24,8 @@ from receiver.store.rows import (
     clip_row,
     event_row,
     evidence_row,
-    job_columns,
     job_of,
+    job_row,
     line_row,
     new_delivery_row,
 )
@@ -35,10 +33,6 @@ from receiver.store.writer import Tx
 from schemas.event import micros
 from schemas.job import Job
 
-_JOBS = f"SELECT {','.join(JOB_COLUMNS)} FROM jobs WHERE id IN"  # noqa: S608 - names of our own tables
-_EVIDENCE = "SELECT id, verdict FROM evidence WHERE id IN"
-_LEASES = "SELECT id, fence, state FROM deliveries WHERE id IN"
-_STANDING = "SELECT code, subject FROM alerts WHERE cleared_at IS NULL AND (code, subject) IN"
 _KEEP = "ON CONFLICT DO NOTHING"
 _REPLACE_CLIP = "ON CONFLICT (job_id, number, handler) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in ("path", "bytes", "sha256", "mime_type", "poster", "at")
@@ -112,13 +106,12 @@ class Batch:
         for step in steps:
             step.need(needs)
         self._tx = tx
-        connection, lock = tx.connection, tx.row_lock
-        self._before = {
-            row[0]: job_of(row) for row in sql.select(connection, _JOBS, sorted(needs.jobs), f"ORDER BY id {lock}")
-        }
+        self._before = {row[0]: job_of(row) for row in _rows(tx, "jobs", JOB_COLUMNS, needs.jobs)}
         self.jobs: dict[str, Job | None] = dict(self._before)
-        self.verdicts: dict[str, str] = {id_: word for id_, word in sql.select(connection, _EVIDENCE, _sorted(needs))}
-        leases = sql.select(connection, _LEASES, sorted(needs.deliveries), f"ORDER BY id {lock}")
+        self.verdicts: dict[str, str] = {
+            row[0]: row[1] for row in _rows(tx, "evidence", ("id", "verdict"), needs.evidence)
+        }
+        leases = _rows(tx, "deliveries", ("id", "fence", "state"), needs.deliveries)
         self.leases = {id_: Lease(fence, state) for id_, fence, state in leases}
         self._bodies: dict[str, bytes] = {}
         self._evidence: list[Row] = []
@@ -162,6 +155,15 @@ class Batch:
             self.tell(change.told)
         return took
 
+    def follow(self, told: Iterable[Told], raised: Iterable[AlertRaised], cleared: Iterable[AlertCleared]) -> None:
+        """What a change and the end of an attempt have in common: events told, alerts raised, alerts cleared."""
+        for each in told:
+            self.tell(each)
+        for rise in raised:
+            self.alert(rise)
+        for clearing in cleared:
+            self.alert(clearing)
+
     def end_attempt(self, delivery_id: str, ending: Ending, attempt: Attempt | None) -> None:
         """Record an attempt and what its delivery becomes."""
         fence = self.leases[delivery_id].fence
@@ -189,8 +191,11 @@ class Batch:
         sql.update(connection, tables.deliveries, ("state", "next_at", "claims"), endings)
 
 
-def _sorted(needs: Needs) -> Sequence[str]:
-    return sorted(needs.evidence)
+def _rows(tx: Tx, table: str, columns: Sequence[str], ids: set[str]) -> list[Row]:
+    if not ids:
+        return []
+    rest = f"FROM {table} WHERE id [?] ORDER BY id"
+    return sql.fetch(tx.connection, columns, rest, [sorted(ids)], tx.row_lock)
 
 
 def keep_bodies(tx: Tx, bodies: Mapping[str, bytes]) -> None:
@@ -253,7 +258,7 @@ def write_jobs(tx: Tx, before: Mapping[str, Job], after: Mapping[str, Job | None
 
 def insert_jobs(tx: Tx, jobs: Sequence[Job], rest: str = "") -> int:
     """Insert new jobs with their tags; answers how many were inserted."""
-    rows = [tuple(job_columns(job)[name] for name in JOB_COLUMNS) for job in jobs]
+    rows = [job_row(job) for job in jobs]
     count = sql.insert(tx.connection, tables.jobs, JOB_COLUMNS, rows, rest)
     if count == len(jobs):
         insert_tags(tx, jobs)

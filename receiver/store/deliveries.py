@@ -1,10 +1,10 @@
 """Deliveries in the store: claimed under a lease with a fence, finished, tried again, replayed, parked."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select, text
 
 from receiver.store import sql, tables
 from receiver.store.batch import Batch, Ending, Needs
@@ -44,20 +44,18 @@ class End:
             return False
         finish = self.finish
         batch.end_attempt(self.delivery_id, Ending(finish.state, finish.next_at), finish.attempt)
-        for told in finish.told:
-            batch.tell(told)
         for clip in finish.clips:
             batch.save(clip)
-        for alert in (*finish.raised, *finish.cleared):
-            batch.alert(alert)
+        batch.follow(finish.told, finish.raised, finish.cleared)
         return True
 
 
 def attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[Attempt, ...]]:
     """The attempts of these deliveries, oldest first."""
-    head = "SELECT delivery_id, at, outcome, reason, answer FROM attempts WHERE delivery_id IN"
+    columns = ("delivery_id", "at", "outcome", "reason", "answer")
+    rest = "FROM attempts WHERE delivery_id [?] ORDER BY delivery_id, fence"
     found: dict[str, list[Attempt]] = {}
-    for delivery_id, *attempt in sql.select(connection, head, ids, "ORDER BY delivery_id, fence"):
+    for delivery_id, *attempt in sql.fetch(connection, columns, rest, [list(ids)]):
         found.setdefault(delivery_id, []).append(Attempt(*attempt))
     return {delivery_id: tuple(attempts) for delivery_id, attempts in found.items()}
 
@@ -67,45 +65,41 @@ def attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
 
 def claim(tx: Tx, handler: str, now: int, until: int, limit: int) -> list[tuple[Delivery, str, float | None]]:
     """Take due deliveries: each with its event's JSON and the seconds from acceptance to verdict."""
-    connection = tx.connection
-    found = _due(connection, handler, now, limit, perishable=True)
+    found = _due(tx, handler, now, limit, _PERISHABLE)
     if len(found) < limit:
-        found += _due(connection, handler, now, limit - len(found), perishable=False)
+        found += _due(tx, handler, now, limit - len(found), _PATIENT)
     if not found:
         return []
-    taken = [(row.id, "running", until, row.fence + 1, row.claims + 1) for row in found]
-    sql.update(connection, tables.deliveries, ("state", "next_at", "fence", "claims"), taken)
-    ids = [row.id for row in found]
-    attempts = attempts_of(connection, ids)
-    events = {
-        event_id: (body, None if submitted is None or settled is None else (settled - submitted) / 1_000_000)
-        for event_id, body, submitted, settled in sql.select(connection, _EVENTS, sorted({r.event_id for r in found}))
-    }
-    claimed = []
-    for row in found:
-        held = (*row[:5], "running", row.created_at, until, row.deadline, row.fence + 1, row.claims + 1, *row[11:])
-        claimed.append((delivery_of(held, attempts.get(row.id, ())), *events[row.event_id]))
-    return claimed
+    held = [
+        replace(each, state="running", next_at=until, fence=each.fence + 1, claims=each.claims + 1) for each in found
+    ]
+    rows = [(each.id, each.state, each.next_at, each.fence, each.claims) for each in held]
+    sql.update(tx.connection, tables.deliveries, ("state", "next_at", "fence", "claims"), rows)
+    attempts = attempts_of(tx.connection, [each.id for each in held])
+    events = _events(tx, {each.event_id for each in held})
+    return [(replace(each, attempts=attempts.get(each.id, ())), *events[each.event_id]) for each in held]
 
 
-_EVENTS = (
-    "SELECT events.id, events.body, jobs.submitted_at, jobs.settled_at "
-    "FROM events LEFT JOIN jobs ON jobs.id = events.job_id WHERE events.id IN"
-)
+_QUEUE = "FROM deliveries WHERE handler = ? AND next_at <= ? AND state IN ('pending', 'running') AND"
+_PERISHABLE = f"{_QUEUE} {tables.PERISHABLE} ORDER BY deadline, next_at LIMIT ?"
+_PATIENT = f"{_QUEUE} {tables.PATIENT} ORDER BY next_at LIMIT ?"
 
 
-def _due(connection: Connection, handler: str, now: int, limit: int, *, perishable: bool) -> list[Any]:
-    queue = _rows.deadline.is_not(None) if perishable else _rows.deadline.is_(None)
-    order = (_rows.deadline, _rows.next_at) if perishable else (_rows.next_at,)
-    due: Select[Any] = (
-        select(*_all)
-        .where(_rows.handler == handler, _rows.next_at.is_not(None), queue, _rows.next_at <= now)
-        .where(_rows.state.in_(("pending", "running")))
-        .order_by(*order)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return list(connection.execute(due).fetchall())
+def _due(tx: Tx, handler: str, now: int, limit: int, queue: str) -> list[Delivery]:
+    lock = f"{tx.row_lock} SKIP LOCKED"
+    rows = sql.fetch(tx.connection, DELIVERY_COLUMNS, queue, [clean(handler), now, limit], lock)
+    return [delivery_of(row) for row in rows]
+
+
+def _events(tx: Tx, ids: set[str]) -> dict[str, tuple[str, float | None]]:
+    columns = ("events.id", "events.body", "jobs.submitted_at", "jobs.settled_at")
+    rest = "FROM events LEFT JOIN jobs ON jobs.id = events.job_id WHERE events.id [?]"
+    rows = sql.fetch(tx.connection, columns, rest, [sorted(ids)])
+    return {id_: (body, _span(accepted, settled)) for id_, body, accepted, settled in rows}
+
+
+def _span(accepted: int | None, settled: int | None) -> float | None:
+    return None if accepted is None or settled is None else (settled - accepted) / 1_000_000
 
 
 def read_claimed(found: Iterable[tuple[Delivery, str, float | None]]) -> list[Claimed]:
@@ -173,13 +167,8 @@ def _restart(tx: Tx, rows: Sequence[Any], now: int) -> None:
     ids = [row.id for row in rows]
     if not ids:
         return
-    made = dict(
-        tx.connection.execute(
-            select(_attempts.delivery_id, func.count())
-            .where(_attempts.delivery_id.in_(ids))
-            .group_by(_attempts.delivery_id)
-        ).tuples()
-    )
+    counted = select(_attempts.delivery_id, func.count()).where(_attempts.delivery_id.in_(ids))
+    made: dict[str, int] = dict(tx.connection.execute(counted.group_by(_attempts.delivery_id)).tuples().all())
     columns = ("state", "next_at", "claims", "skipped", "replays")
     values = [(row.id, "pending", now, 0, made.get(row.id, 0), row.replays + (row.state == "done")) for row in rows]
     sql.update(tx.connection, tables.deliveries, columns, values)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from receiver.store import sql, tables
 from receiver.store.lists import by, listed
 from receiver.store.protocol import Query
-from receiver.store.rows import EVIDENCE_COLUMNS, evidence_json, event_of
+from receiver.store.rows import EVIDENCE_COLUMNS, event_of, evidence_json
 from schemas.event import Event
 
 _EVIDENCE_BY = by(tables.evidence, "id job_id account kind verdict")
@@ -34,6 +34,7 @@ def read_body(connection: Connection, sha256: str) -> bytes | None:
 def read_event_ids(connection: Connection, job_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The events of each of these jobs, oldest first."""
     found: dict[str, list[str]] = {job_id: [] for job_id in job_ids}
-    for job_id, event_id in sql.select(connection, "SELECT job_id, id FROM events WHERE job_id IN", list(found)):
+    rest = "FROM events WHERE job_id [?]"
+    for job_id, event_id in sql.fetch(connection, ("job_id", "id"), rest, [list(found)]):
         found[job_id].append(event_id)
     return {job_id: tuple(sorted(ids)) for job_id, ids in found.items()}

@@ -51,29 +51,27 @@ class Apply:
     def decide(self, batch: Batch) -> Applied:
         """Decide on the row as it stands, unless the evidence was decided upon before."""
         job = batch.jobs.get(self.job_id)
-        if self._is_known(batch):
-            return Applied(job, Change(verdict=batch.verdicts[self.evidence.id]))
+        known = self._known(batch)
+        if known is not None:
+            return Applied(job, Change(verdict=known))
         change = self.decision(job)
         return Applied(None if change.forget else change.job or job, change)
 
     def ask(self, batch: Batch, decided: Applied) -> Applied:
         """Ask for all that the change wants."""
-        if self._is_known(batch):
+        if self._known(batch) is not None:
             return decided
         change = decided.change
         if self.evidence is not None:
             batch.keep(self.evidence, change.verdict)
         batch.jobs[self.job_id] = decided.job
-        for told in change.told:
-            batch.tell(told)
         for line in change.lines:
             batch.book(line)
-        for alert in (*change.raised, *change.cleared):
-            batch.alert(alert)
+        batch.follow(change.told, change.raised, change.cleared)
         return decided
 
-    def _is_known(self, batch: Batch) -> bool:
-        return self.evidence is not None and self.evidence.id in batch.verdicts
+    def _known(self, batch: Batch) -> str | None:
+        return None if self.evidence is None else batch.verdicts.get(self.evidence.id)
 
 
 def place(tx: Tx, job: Job, order: bytes, admit: Callable[[Totals], None] | None) -> Placed:
@@ -97,22 +95,14 @@ def place(tx: Tx, job: Job, order: bytes, admit: Callable[[Totals], None] | None
 
 
 def _first(tx: Tx, job: Job) -> Job | None:
-    same = _jobs.id == job.id
-    if job.idempotency_key is not None:
-        same |= _jobs.idempotency_key == clean(job.idempotency_key)
-    return read_job(tx.connection, same)
+    return read_job(tx.connection, "id", job.id) or read_job_by_key(tx.connection, job.idempotency_key)
 
 
 def claim_jobs(tx: Tx, now: int, until: int, limit: int) -> list[Job]:
     """Take due jobs, earliest first."""
-    due = (
-        select(*_all)
-        .where(_jobs.next_at <= now)
-        .order_by(_jobs.next_at, _jobs.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    found = [job_of(row) for row in tx.connection.execute(due).fetchall()]
+    rest = "FROM jobs WHERE next_at <= ? ORDER BY next_at, id LIMIT ?"
+    due = sql.fetch(tx.connection, JOB_COLUMNS, rest, [now, limit], f"{tx.row_lock} SKIP LOCKED")
+    found = [job_of(row) for row in due]
     rows = [(job.id, until, until, job.fence + 1) for job in found]
     sql.update(tx.connection, tables.jobs, ("next_at", "held_until", "fence"), rows)
     return [replace(job, next_at=until, fence=job.fence + 1) for job in found]
@@ -139,10 +129,22 @@ def release_jobs(tx: Tx, now: int) -> None:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def read_job(connection: Connection, condition: ColumnElement[bool]) -> Job | None:
-    """Read one job."""
-    row = connection.execute(select(*_all).where(condition)).first()
-    return job_of(row) if row else None
+def read_job(connection: Connection, name: str, value: str) -> Job | None:
+    """Read the job with a unique column of this value."""
+    found = sql.fetch(connection, JOB_COLUMNS, f"FROM jobs WHERE {name} = ?", [clean(value)])
+    return job_of(found[0]) if found else None
+
+
+def read_job_by_key(connection: Connection, key: str | None) -> Job | None:
+    """Read the job that holds an idempotency key."""
+    return None if key is None else read_job(connection, "idempotency_key", key)
+
+
+def read_job_by_vendor_id(connection: Connection, account: str, vendor_job_id: str) -> Job | None:
+    """Read the job that has this id at its vendor."""
+    rest = "FROM jobs WHERE account = ? AND vendor_job_id = ?"
+    found = sql.fetch(connection, JOB_COLUMNS, rest, [clean(account), clean(vendor_job_id)])
+    return job_of(found[0]) if found else None
 
 
 def read_jobs(connection: Connection, query: Query) -> list[Job]:

@@ -16,7 +16,7 @@ from receiver.store import schema
 from receiver.store.postgres import Postgres
 from receiver.store.sqlite import Sqlite
 from receiver.store.store import SqlStore
-from receiver.store.writer import unavailable
+from receiver.store.trials import unavailable
 from schemas.errors import ConfigurationError, Problem
 
 EXAMPLES = '"sqlite:///clipbell.db" or "postgresql://user:password@host/name"'

@@ -54,6 +54,7 @@ class Postgres:
                 url,
                 poolclass=NullPool,
                 paramstyle="format",
+                hide_parameters=True,
                 connect_args={**arguments, "target_session_attrs": "read-write"},
             )
         except ModuleNotFoundError as error:
@@ -64,6 +65,7 @@ class Postgres:
             poolclass=QueuePool,
             pool_size=READERS,
             paramstyle="format",
+            hide_parameters=True,
             connect_args=arguments,
             isolation_level="AUTOCOMMIT",
         )

@@ -253,7 +253,8 @@ class Store(Protocol):
     async def place(self, job: Job, order: bytes, *, admit: Callable[["Totals"], None] | None = None) -> Placed:
         """Keep a new job and the bytes of its order (under `job.order_sha256`).
 
-        A job with the same `idempotency_key` is answered instead, untouched. `admit` is called in the transaction
+        A job with the same `idempotency_key` is answered instead, untouched; the very same job placed again counts
+        as new, so that who lost the answer may go on. `admit` is called in the transaction
         with what is spent and reserved, and may raise a `RequestRefused`, which is passed on with nothing kept.
         """
         ...
@@ -264,6 +265,8 @@ class Store(Protocol):
         The evidence is kept whatever is decided, and under the change's verdict; it is kept also for a job that
         does not exist. If `evidence.id` is there already nothing is done again. Many calls for one job in one group
         see each other's effects in order. An exception of `decide` is passed on and undoes this member only.
+
+        Raises: Conflict where another job of the account has the vendor's job id already.
 
         Raises: Taken where the change gives the job a vendor's id that another job of the account has.
         """
@@ -323,17 +326,25 @@ class Store(Protocol):
 
         Rows `{"key", "unit", "charged", "refunded", "total", "open_estimate", "unknown_lines", "jobs"}` with amounts
         as Decimals, one for each key and unit, ordered by key. Exact: sums are of integers. `open_estimate` is of
-        jobs queued, submitting, running or unknown, less what is booked for them already.
+        jobs queued, submitting, running or unknown, less what is booked for them already. `refunded` is negative,
+        as its lines are; a line of unknown amount counts under the unit of its job. The key None, for what has no
+        model or tag, comes first; a job with several tags counts under each.
         """
         ...
 
     async def alerts(self, query: Query) -> list[Mapping[str, Any]]:
-        """List alerts `{"id", "code", "subject", "job_id", "text", "next_step", "raised_at", "cleared_at"}` (times as
-        microseconds). Filters: code, subject, job_id, standing (True: only what is raised now)."""
+        """List alerts.
+
+        They are `{"id", "code", "subject", "job_id", "text", "next_step", "raised_at", "cleared_at"}` with times as
+        microseconds. Filters: id, code, subject, job_id, standing (True: only what is raised now).
+        """
         ...
 
     async def clips(self, query: Query) -> list[Clip]:
-        """List saved files. Filters: job_id, handler."""
+        """List saved files, one for each job, number and handler: what is saved again replaces what was noted.
+
+        Filters: id, job_id, handler.
+        """
         ...
 
     async def alert(self, change: AlertRaised | AlertCleared) -> bool:
@@ -363,17 +374,22 @@ class Store(Protocol):
         ...
 
     async def retry_deliveries(self, ids: Sequence[str], now: int) -> list[str]:
-        """Make dead and waiting deliveries due now, with a fresh schedule; answer the ids that were."""
+        """Make dead and pending deliveries due now, with a fresh schedule; answer the ids that were, in order."""
         ...
 
     async def replay(self, event_id: str, deliveries: Sequence[NewDelivery], now: int, *, again: bool) -> list[str]:
-        """Deliver an event again to these targets: missing ones are made, dead ones made due, and with `again` done
-        ones too (their `replays` goes up); answer the ids that will run."""
+        """Deliver an event again to these targets; answer the ids that will run, those under way among them.
+
+        Missing ones are made, dead ones made due, and with `again` done ones too (their `replays` goes up); they
+        get a fresh schedule and the deadline given here. What waits or runs already is left as it is.
+        """
         ...
 
     async def adopt_handlers(self, names: Sequence[str], now: int) -> Mapping[str, int]:
-        """Park what waits for a handler that is not among these, unpark what waits for one that is; answer how many
-        are parked, by handler."""
+        """Park what waits for a handler that is not among these, and make due what is parked for one that is.
+
+        Answers how many are parked, by handler. What a worker holds is not touched before its lease has run out.
+        """
         ...
 
     async def release_leases(self, now: int) -> None:

@@ -29,7 +29,7 @@ def current(connection: Connection) -> str | None:
 
     Raises: ConfigurationError where tables of ours are there, but not by our doing.
     """
-    from alembic.migration import MigrationContext  # noqa: PLC0415
+    from alembic.migration import MigrationContext
 
     version = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
     if version is None:
@@ -45,7 +45,7 @@ def upgrade(connection: Connection) -> None:
 
     Raises: ConfigurationError where it is of a newer one.
     """
-    from alembic import command  # noqa: PLC0415
+    from alembic import command
 
     found = current(connection)
     if found is not None and found not in _versions():
@@ -73,13 +73,13 @@ def check(found: str | None) -> None:
 
 
 def _versions() -> list[str]:
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.script import ScriptDirectory
 
     return [each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 def _config() -> "Config":
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config
 
     config = Config()
     # a percent sign is the parser's own

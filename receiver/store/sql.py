@@ -1,87 +1,141 @@
-"""Many rows in one statement, with its text made once for each size.
+"""Many rows in one statement, said to each engine in the way that it takes fastest.
 
-A statement per row would let go of the interpreter's lock once per row, and beside a busy web thread each time costs
-a wait; `executemany` does the same. So rows go in as one `VALUES` list, in runs of powers of two, and the few texts
-that this makes stay prepared on both engines.
+sqlite3 lets go of the interpreter's lock at every step of a statement, and beside a busy web thread each time costs a
+wait: so rows go in as one `VALUES` list and come out as one JSON array, a single step each. PostgreSQL prepares a
+statement whose text stays the same: so rows go in as one array for each column. What is written here means the same
+on both engines; `?` stands for a value and `[?]` for "is among these".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from json import loads
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, Table
 
 from receiver.store.rows import Row
 
-LARGEST_RUN = 128
-#: More parameters than this no engine takes at once (SQLite 32,766; PostgreSQL 65,535).
-MOST_PARAMETERS = 8192
+#: More values than this SQLite does not take in one statement (32,766 unless built otherwise).
+MOST_VALUES = 16_384
 
 
 def insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row], rest: str = "") -> int:
     """Insert rows; `rest` is what follows the values. Answers how many rows were inserted."""
+    if not rows:
+        return 0
+    names = tuple(columns)
+    if _is_postgres(connection):
+        text = _insert_arrays(table, names, rest)
+        return connection.exec_driver_sql(text, _by_column(rows)).rowcount
     count = 0
-    for run in _runs(rows, len(columns)):
-        text = _insert_text(table.name, tuple(columns), len(run), rest, _mark(connection))
-        count += connection.exec_driver_sql(text, tuple([value for row in run for value in row])).rowcount
+    for run in _runs(rows):
+        text = _insert_values(table, names, len(run), rest)
+        count += connection.exec_driver_sql(text, _by_row(run)).rowcount
     return count
 
 
 def update(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Set columns of rows; each row is the id and then the new values."""
-    for run in _runs(rows, len(columns) + 1):
-        text = _update_text(table, tuple(columns), len(run), _mark(connection))
-        connection.exec_driver_sql(text, tuple([value for row in run for value in row]))
+    if not rows:
+        return
+    names = tuple(columns)
+    if _is_postgres(connection):
+        connection.exec_driver_sql(_update_arrays(table, names), _by_column(rows))
+        return
+    for run in _runs(rows):
+        connection.exec_driver_sql(_update_values(table, names, len(run)), _by_row(run))
 
 
-def select(connection: Connection, head: str, keys: Sequence[Any], tail: str = "") -> list[Row]:
-    """Read the rows whose key is among these: `head` ends before the list, `tail` follows it. No keys, no rows."""
-    found: list[Row] = []
-    width = len(keys[0]) if keys and isinstance(keys[0], tuple) else 1
-    for start in range(0, len(keys), LARGEST_RUN):
-        run = list(keys[start : start + LARGEST_RUN])
-        # filled up with its last key to a power of two: the same few texts again
-        run += [run[-1]] * ((1 << (len(run) - 1).bit_length()) - len(run))
-        text = _select_text(head, len(run), width, tail, _mark(connection))
-        values = tuple([value for key in run for value in key]) if width > 1 else tuple(run)
-        found += connection.exec_driver_sql(text, values).fetchall()
-    return found
+def fetch(
+    connection: Connection, columns: Sequence[str], rest: str, values: Sequence[Any], lock: str = ""
+) -> list[Row]:
+    """Read all rows of `SELECT columns rest`; `lock` is what follows where rows can be locked. Not for bytes."""
+    if _is_postgres(connection):
+        text = _select_plainly(tuple(columns), rest, lock)
+        return list(connection.exec_driver_sql(text, tuple(values)).fetchall())
+    text = _select_as_json(tuple(columns), rest)
+    said = tuple([to_json(value).decode() if isinstance(value, list) else value for value in values])
+    rows: list[Row] = loads(connection.exec_driver_sql(text, said).scalar_one())
+    return rows
 
 
-def _runs(rows: Sequence[Row], width: int) -> Iterator[Sequence[Row]]:
-    largest = min(LARGEST_RUN, 1 << (max(MOST_PARAMETERS // width, 1).bit_length() - 1))
-    start, left = 0, len(rows)
-    while left:
-        size = min(largest, 1 << (left.bit_length() - 1))
-        yield rows[start : start + size]
-        start, left = start + size, left - size
+def _is_postgres(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
 
 
-def _mark(connection: Connection) -> str:
-    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
+def _runs(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    size = MOST_VALUES // len(rows[0])
+    return [rows] if len(rows) <= size else [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-# the names come from our own tables, never from outside
-@lru_cache(1024)
-def _insert_text(table: str, columns: tuple[str, ...], count: int, rest: str, mark: str) -> str:
-    row = f"({','.join([mark] * len(columns))})"
-    return f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([row] * count)} {rest}"  # noqa: S608
+def _by_row(rows: Sequence[Row]) -> tuple[Any, ...]:
+    return tuple([value for row in rows for value in row])
 
 
-@lru_cache(1024)
-def _update_text(table: Table, columns: tuple[str, ...], count: int, mark: str) -> str:
-    # PostgreSQL takes a bare NULL or parameter for text: the first row names the types for all
-    typed = ",".join(f"CAST({mark} AS {table.c[name].type.as_generic()!s})" for name in ("id", *columns))
-    rows = ",".join([f"({typed})", *[f"({','.join([mark] * (len(columns) + 1))})"] * (count - 1)])
-    sets = ",".join(f"{name}=v.{name}" for name in columns)
+def _by_column(rows: Sequence[Row]) -> tuple[Any, ...]:
+    return tuple([list(column) for column in zip(*rows, strict=True)])
+
+
+# --- texts; their names come from our own tables, never from outside ---------------------------------------
+
+
+@lru_cache(512)
+def _insert_values(table: Table, columns: tuple[str, ...], count: int, rest: str) -> str:
+    values = _values(len(columns), count)
+    # SQLite would read ON of a bare ON CONFLICT as that of a join, were it not for the VALUES
+    return f"INSERT INTO {table.name} ({','.join(columns)}) VALUES {values} {rest}"  # noqa: S608
+
+
+@lru_cache(512)
+def _update_values(table: Table, columns: tuple[str, ...], count: int) -> str:
+    values = _values(len(columns) + 1, count)
     return (
-        f"WITH v(id,{','.join(columns)}) AS (VALUES {rows}) "  # noqa: S608
-        f"UPDATE {table.name} SET {sets} FROM v WHERE {table.name}.id = v.id"
+        f"WITH v(id,{','.join(columns)}) AS (VALUES {values}) "  # noqa: S608
+        f"UPDATE {table.name} SET {_sets(columns)} FROM v WHERE {table.name}.id = v.id"
     )
 
 
-@lru_cache(1024)
-def _select_text(head: str, count: int, width: int, tail: str, mark: str) -> str:
-    key = mark if width == 1 else f"({','.join([mark] * width)})"
-    keys = ",".join([key] * count)
-    return f"{head} ({keys if width == 1 else f'VALUES {keys}'}) {tail}"
+@lru_cache(512)
+def _select_as_json(columns: tuple[str, ...], rest: str) -> str:
+    named = ",".join(f"{column} AS c{number}" for number, column in enumerate(columns))
+    array = f"json_group_array(json_array({','.join(f'c{number}' for number in range(len(columns)))}))"
+    among = rest.replace("[?]", "IN (SELECT value FROM json_each(?))")
+    return f"SELECT {array} FROM (SELECT {named} {among})"  # noqa: S608
+
+
+def _values(width: int, count: int) -> str:
+    return ",".join([f"({','.join('?' * width)})"] * count)
+
+
+@lru_cache(512)
+def _insert_arrays(table: Table, columns: tuple[str, ...], rest: str) -> str:
+    return (
+        f"INSERT INTO {table.name} ({','.join(columns)}) "  # noqa: S608
+        f"SELECT * FROM {_unnest(table, columns)} {rest}"
+    )
+
+
+@lru_cache(512)
+def _update_arrays(table: Table, columns: tuple[str, ...]) -> str:
+    rows = _unnest(table, ("id", *columns))
+    return (
+        f"UPDATE {table.name} SET {_sets(columns)} "  # noqa: S608
+        f"FROM {rows} AS v(id,{','.join(columns)}) WHERE {table.name}.id = v.id"
+    )
+
+
+@lru_cache(512)
+def _select_plainly(columns: tuple[str, ...], rest: str, lock: str) -> str:
+    among = rest.replace("[?]", "= ANY(?)").replace("?", "%s")
+    return f"SELECT {','.join(columns)} {among} {lock}"
+
+
+def _unnest(table: Table, columns: Sequence[str]) -> str:
+    types: Mapping[str, str] = {"BLOB": "BYTEA"}
+    names = [str(table.c[name].type) for name in columns]
+    return f"unnest({','.join(f'%s::{types.get(name, name)}[]' for name in names)})"
+
+
+def _sets(columns: Sequence[str]) -> str:
+    return ",".join(f"{name}=v.{name}" for name in columns)

@@ -55,7 +55,9 @@ class Sqlite:
         except BaseException:
             self._lock.release()
             raise
-        self._writer = create_engine("sqlite://", creator=self._connect_writer, poolclass=NullPool, paramstyle="qmark")
+        self._writer = create_engine(
+            "sqlite://", creator=self._connect_writer, poolclass=NullPool, paramstyle="qmark", hide_parameters=True
+        )
         event.listen(self._writer, "begin", _begin_immediate)
         self.readers: Engine = create_engine(
             "sqlite://",
@@ -64,6 +66,7 @@ class Sqlite:
             pool_size=READERS,
             pool_reset_on_return=None,
             paramstyle="qmark",
+            hide_parameters=True,
             isolation_level="AUTOCOMMIT",
         )
         self._long = WAL_LIMIT
@@ -76,7 +79,7 @@ class Sqlite:
 
     def _connect_writer(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=5, isolation_level=None, cached_statements=512, check_same_thread=False
+            self.path, timeout=5, isolation_level=None, cached_statements=192, check_same_thread=False
         )
         _configure(connection)
         # only the writer's own checkpoints: an automatic one hides its errors in a commit that succeeds

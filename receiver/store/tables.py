@@ -1,12 +1,13 @@
 """The tables, in SQLAlchemy Core. The same for both engines; `migrations/` must lead to exactly this.
 
+The triggers that keep the ledger append-only are the first migration's alone.
+
 Times are integer microseconds since 1970 UTC, money integer millionths of its unit. No CHECK on words: SQLite would
 have to rebuild a table for a new one. Evidence refers to no job, because it outlives jobs and may come for none.
 Text compares byte by byte on both engines, so that ids sort as they were made.
 """
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Column,
     ForeignKey,
@@ -17,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    event,
     text,
 )
 
@@ -282,21 +282,3 @@ latches = Table(
     Column("name", Word, primary_key=True),
     Column("uses", BigInteger, nullable=False),
 )
-
-#: The ledger is append-only, whoever asks.
-LEDGER_GUARDS = {
-    "sqlite": tuple(
-        f"CREATE TRIGGER ledger_no_{verb.lower()} BEFORE {verb} ON ledger "
-        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        for verb in ("UPDATE", "DELETE")
-    ),
-    "postgresql": (
-        "CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$",
-        "CREATE TRIGGER ledger_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only()",
-    ),
-}
-for _dialect, _guards in LEDGER_GUARDS.items():
-    for _guard in _guards:
-        event.listen(ledger, "after_create", DDL(_guard).execute_if(dialect=_dialect))

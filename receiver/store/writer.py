@@ -11,14 +11,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from receiver.store import sql, tables
+from receiver.store.backend import Backend
 from receiver.store.protocol import Changed
+from receiver.store.trials import Trial, reason_of, unavailable
 from schemas.errors import StoreUnavailable
 
 LARGEST_GROUP = 256
@@ -27,6 +27,7 @@ MOST_WAITING = 50_000
 #: Seconds without work after which there is time for housekeeping.
 IDLE = 0.5
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -67,29 +68,6 @@ def hold_latch(tx: Tx, name: str) -> None:
         sql.insert(tx.connection, tables.latches, ("name", "uses"), [(name, 1)], BEAT)
 
 
-class Backend(Protocol):
-    """What differs between the engines."""
-
-    #: What a SELECT needs at its end to lock rows.
-    row_lock: str
-
-    def connect_writer(self) -> Connection:
-        """Open the one connection that writes. Raises: DBAPIError."""
-        ...
-
-    def is_outage(self, error: BaseException) -> bool:
-        """Whether an error says that the store itself is in trouble, not the statement."""
-        ...
-
-    def may_redo(self, error: BaseException) -> bool:
-        """Whether an outage before COMMIT surely left nothing, and another go may help."""
-        ...
-
-    def care(self, connection: Connection, *, idle: bool) -> None:
-        """Do the housekeeping that is due. Raises: DBAPIError."""
-        ...
-
-
 class Planner(Protocol):
     """Runs many decisions as one batch."""
 
@@ -110,28 +88,13 @@ class Verdict:
 class Member:
     """One caller's part of a group: a step for the planner, or a piece of work of its own."""
 
-    future: "asyncio.Future[Any] | None"
-    loop: asyncio.AbstractEventLoop | None
-    step: Any = None
-    work: Callable[[Tx], Any] | None = None
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    #: Either a step or work.
+    step: Any
+    work: Callable[[Tx], Any] | None
     result: Any = None
     error: Exception | None = None
-
-
-class Trial:
-    """Holds on to the exception of what runs inside, instead of letting it through."""
-
-    def __init__(self) -> None:
-        self.error: Exception | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
-        if isinstance(error, Exception):
-            self.error = error
-            return True
-        return False
 
 
 class Writer:
@@ -156,11 +119,12 @@ class Writer:
 
     async def step(self, step: Any) -> Any:
         """Have a step decided and written; answer after the commit."""
-        return await self._ask(step=step)
+        return await self._ask(step, None)
 
-    async def work(self, work: Callable[[Tx], Any]) -> Any:
+    async def work(self, work: Callable[[Tx], T]) -> T:
         """Have a piece of work done in the next group; answer after the commit."""
-        return await self._ask(work=work)
+        result: T = await self._ask(None, work)
+        return result
 
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Call `listener` from the writer's thread after each commit that changed something; answers its end."""
@@ -179,14 +143,14 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _ask(self, **what: Any) -> "asyncio.Future[Any]":
+    def _ask(self, step: Any, work: Callable[[Tx], Any] | None) -> asyncio.Future[Any]:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._queue.qsize() > MOST_WAITING:
             raise StoreUnavailable(f"more than {MOST_WAITING} writes wait; the disk or the database is too slow")
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._queue.put(Member(future, loop, **what))
+        self._queue.put(Member(future, loop, step, work))
         return future
 
     # --- the thread ---
@@ -329,8 +293,7 @@ class Writer:
 def _resolve(group: Iterable[Member]) -> None:
     waiting: dict[asyncio.AbstractEventLoop, list[Member]] = {}
     for member in group:
-        if member.loop is not None:
-            waiting.setdefault(member.loop, []).append(member)
+        waiting.setdefault(member.loop, []).append(member)
     for loop, members in waiting.items():
         # the loop may have been closed meanwhile; what was committed stays
         with Trial():
@@ -340,25 +303,9 @@ def _resolve(group: Iterable[Member]) -> None:
 def _set_all(members: list[Member]) -> None:
     for member in members:
         future = member.future
-        if future is None or future.done():
-            continue
+        if future.done():
+            continue  # the caller has gone
         if member.error is None:
             future.set_result(member.result)
         else:
             future.set_exception(member.error)
-
-
-def unavailable(error: Exception) -> StoreUnavailable:
-    """What a caller is told of trouble of the store."""
-    if isinstance(error, StoreUnavailable):
-        return error
-    told = StoreUnavailable(f"the store cannot commit: {reason_of(error)}")
-    told.__cause__ = error
-    return told
-
-
-def reason_of(error: Exception) -> str:
-    """Why, in the engine's own words and in one line."""
-    # SQLAlchemy's own text holds statement and parameters, which are nobody's business in a log
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
