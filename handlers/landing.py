@@ -17,6 +17,8 @@ from handlers import mp4
 P = ParamSpec("P")
 T = TypeVar("T")
 _CHUNK = 1 << 20
+#: No file: the system refuses whatever is done with it.
+_CLOSED = -1
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 
 
@@ -57,7 +59,7 @@ class Partial:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        self._descriptor: int | None = None
+        self._descriptor = _CLOSED
 
     def open(self, *, resume: bool = False) -> None:
         """Open it for writing: at its end, or new and empty."""
@@ -72,13 +74,11 @@ class Partial:
 
     def restart(self) -> None:
         """Forget what is in it."""
-        assert self._descriptor is not None
         os.ftruncate(self._descriptor, 0)
         self.size = 0
 
     def write(self, content: bytes) -> None:
         """Write everything."""
-        assert self._descriptor is not None
         view = memoryview(content)
         while view:
             count = os.write(self._descriptor, view)
@@ -87,9 +87,9 @@ class Partial:
 
     def close(self) -> None:
         """Let go of it; it stays on the disk."""
-        if self._descriptor is not None:
+        if self._descriptor != _CLOSED:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = _CLOSED
 
     def remove(self) -> None:
         """Take it off the disk."""

@@ -84,7 +84,7 @@ VIEWS = {"by_day": _view("day"), "by_vendor": _view("vendor")}
 
 
 def write(path: Path, jobs: Iterable[Mapping[str, Any]], lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write jobs and ledger lines, both in the contract's shapes, into a file; what is there under their ids is renewed.
+    """Write jobs and ledger lines, both in the contract's shapes, into a file, over what is there under their ids.
 
     Raises: sqlite3.Error, OSError.
     """
