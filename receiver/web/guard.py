@@ -22,6 +22,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HOST = re.compile(rb"[A-Za-z0-9_.:\[\]-]+")
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _VERSIONS = ("1.1", "1.0")
 #: After a refusal the rest of the request is read and dropped for a while: closed at once, the answer could be lost.
 _LINGER = 1.0
@@ -95,11 +96,11 @@ class Guard(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         stage, requests, self._piece = self.stage, self._requests, len(data)
+        if stage is not Stage.BODY and b"pgrade:" in data:
+            data = _without_offer(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # an offer to speak something else, which a server may leave out of account
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             cause = error.__context__
             self.refuse(cause.status if isinstance(cause, Refused) else 400)
             return
@@ -141,8 +142,6 @@ class Guard(HttpToolsProtocol):
         super().on_headers_complete()
         if self.url.startswith(self.limits.long_path):
             self.receive_by = self._began + self.limits.receive_long
-        if self.parser.should_upgrade():
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -192,6 +191,8 @@ class Guard(HttpToolsProtocol):
             raise Refused(400)
         if hosts and not _HOST.fullmatch(hosts[0]):
             raise Refused(400)
+        if self.parser.should_upgrade():
+            raise Refused(400)
         if len(self.pipeline) >= limits.ahead:
             raise Refused(429)
 
@@ -203,14 +204,10 @@ class Guard(HttpToolsProtocol):
 
     # --- the end of patience ---
 
-    def expire(self, now: float) -> None:
+    def expire(self) -> None:
         """Deal with a deadline that has passed."""
-        if self._refused or self.transport.is_closing() or self.send_by < now:
-            self.transport.abort()
-        elif self.flow.read_paused:
-            # it is we who do not take what the client sends
-            self.receive_by = now + self.limits.receive
-        elif self.stage is Stage.IDLE:
+        answered = self.stage is Stage.BODY and self.cycle.response_complete
+        if self._refused or answered or self.stage in (Stage.IDLE, Stage.ANSWERING) or self.transport.is_closing():
             self.transport.abort()
         else:
             self.refuse(408)
@@ -233,6 +230,12 @@ class Guard(HttpToolsProtocol):
         self.receive_by = self.loop.time() + _LINGER
 
 
+def _without_offer(data: bytes) -> bytes:
+    """Take out an offer to speak something else (HTTP/2, WebSocket): the parser drops the body that follows one."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nIgnored:", head) + end + rest
+
+
 def guarded(limits: Limits) -> type[Guard]:
     """Make the protocol class for uvicorn's configuration that holds these limits."""
     return type("Guarded", (Guard,), {"limits": limits})
@@ -241,8 +244,11 @@ def guarded(limits: Limits) -> type[Guard]:
 def sweep(connections: Collection[Any], now: float) -> None:
     """Deal with every deadline that has passed; cheap enough to be called several times a second."""
     for connection in list(connections):
-        if connection.receive_by < now or connection.send_by < now:
-            connection.expire(now)
+        if connection.flow.read_paused and connection.receive_by < inf:
+            # it is we who do not take what the client sends
+            connection.receive_by = now + connection.limits.receive
+        elif connection.receive_by < now or connection.send_by < now:
+            connection.expire()
 
 
 def hurry(connections: Collection[Any], by: float) -> None:
