@@ -115,5 +115,3 @@ def _saved_event(event: Event, saved: Saved, now: int, rules: Rules) -> Event:
 
 def _cut(words: str | None) -> str | None:
     return None if words is None else words[:MAX_WORDS].replace("\0", "")
-
-

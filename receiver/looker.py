@@ -138,4 +138,3 @@ def _renewed(job: Job | None, videos: tuple[Video, ...]) -> Change:
     if job is None or job.state is not JobState.COMPLETED or not videos:
         return Change(verdict="duplicate")
     return Change(verdict="duplicate", job=replace(job, videos=videos))
-

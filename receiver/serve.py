@@ -48,7 +48,7 @@ def run_work(settings: Settings) -> int:
 
 def run_migrate(settings: Settings) -> int:
     """Bring the database to this version's schema. Answers the exit code."""
-    from receiver.store import migrate  # noqa: PLC0415 Alembic is slow to import
+    from receiver.store import migrate
 
     print(migrate(settings.database_url))
     return 0
@@ -61,7 +61,7 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        import uvloop  # noqa: PLC0415 Windows has none
+        import uvloop
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop

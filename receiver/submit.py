@@ -168,9 +168,7 @@ class Submitter:
             raise refusal
         return applied.job or job
 
-    async def _call(
-        self, job: Job, account: Account, submission: Submission
-    ) -> tuple[PlacingOutcome, Evidence | None]:
+    async def _call(self, job: Job, account: Account, submission: Submission) -> tuple[PlacingOutcome, Evidence | None]:
         try:
             answer = await call(self._kit, account, submission.request, account.submit_timeout)
         except Unsent as error:
@@ -180,9 +178,7 @@ class Submitter:
         evidence = evidence_of(self._kit, account, job.id, "submit", answer)
         return read_submission(account.vendor, answer, _moment(self._kit)), evidence
 
-    async def _commit(
-        self, job: Job, outcome: PlacingOutcome, placing: Placing, evidence: Evidence | None
-    ) -> Applied:
+    async def _commit(self, job: Job, outcome: PlacingOutcome, placing: Placing, evidence: Evidence | None) -> Applied:
         for left in reversed(range(COMMIT_TRIES)):
             try:
                 return await self._kit.store.apply(

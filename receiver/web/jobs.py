@@ -43,7 +43,7 @@ class Jobs:
 
     async def order(self, request: Request) -> Response:
         """`POST /v1/jobs`."""
-        data = await json_of(request, MAX_ORDER)
+        data = await json_of(request, MAX_ORDER, InvalidOrder)
         key = request.headers.get("idempotency-key")
         if key is not None and isinstance(data, dict):
             data = _with_key(data, key)
@@ -83,12 +83,12 @@ class Jobs:
 
     async def adopt(self, request: Request) -> Response:
         """`POST /v1/jobs/adopt`: take over a job ordered elsewhere."""
-        job, is_new = await self._taker.adopt(_object(await json_of(request)))
+        job, is_new = await self._taker.adopt(_object(await json_of(request, refusal=InvalidOrder)))
         return await self._answer(job, 202 if is_new else 200)
 
     async def expect(self, request: Request) -> Response:
         """`POST /v1/jobs/expect`: a one-time callback URL for an order that another program will place."""
-        job, url = await self._taker.expect(_object(await json_of(request)))
+        job, url = await self._taker.expect(_object(await json_of(request, refusal=InvalidOrder)))
         return JSONResponse({**job.to_json(), "callback_url": url}, 202)
 
     async def _placed(self, receipt: Receipt) -> Response:

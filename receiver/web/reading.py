@@ -7,18 +7,11 @@ from starlette.requests import Request
 
 from receiver.store.protocol import Query
 from receiver.web.body import read_body
-from schemas.errors import InvalidRequest, Problem, RequestRefused, Unreadable
+from schemas.errors import InvalidOrder, InvalidRequest, Problem, Unreadable
 from schemas.reading import Reading
 
 MOST, USUAL = 200, 50
 MAX_ORDER, MAX_BODY = 64 * 1024 * 1024, 256 * 1024
-
-
-class NotJson(RequestRefused):
-    """A body that is not JSON."""
-
-    status = 422
-    code = "invalid_request"
 
 
 def query_of(request: Request, allowed: tuple[str, ...], **fixed: Any) -> Query:
@@ -41,10 +34,10 @@ def query_of(request: Request, allowed: tuple[str, ...], **fixed: Any) -> Query:
     return Query({**given, **fixed}, int(limit), cursor)
 
 
-async def json_of(request: Request, limit: int = MAX_BODY) -> Any:
+async def json_of(request: Request, limit: int = MAX_BODY, refusal: type[InvalidOrder] = InvalidRequest) -> Any:
     """The body as plain JSON values; an empty body reads as {}.
 
-    Raises: TooLarge, NotJson.
+    Raises: TooLarge, and `refusal` where it is not JSON.
     """
     body = await read_body(request.receive, request.scope["headers"], limit)
     if not body.strip():
@@ -52,18 +45,20 @@ async def json_of(request: Request, limit: int = MAX_BODY) -> Any:
     try:
         return Reading.parse(body).plain()
     except Unreadable as error:
-        raise NotJson(f"The body cannot be read: {error}; send one JSON object.") from error
+        raise refusal([Problem(error.path or "body", f"{error.problem}; send one JSON object")]) from error
 
 
 async def fields_of(request: Request, allowed: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
     """The body as an object with only these fields, each of its type.
 
-    Raises: TooLarge, NotJson, InvalidRequest.
+    Raises: TooLarge, InvalidRequest.
     """
     data = await json_of(request)
     if not isinstance(data, dict):
         raise InvalidRequest([Problem("body", "must be a JSON object")])
-    problems = [Problem(name, f"is not a field here; there are {', '.join(allowed)}") for name in data if name not in allowed]
+    problems = [
+        Problem(name, f"is not a field here; there are {', '.join(allowed)}") for name in data if name not in allowed
+    ]
     for name, kind in allowed.items():
         if name in data and data[name] is not None and not isinstance(data[name], kind):
             problems.append(Problem(name, "is of the wrong type"))

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from receiver.simulator import RunningSimulator, SimulatorSettings
-from tests.support.http_server import Reply
+from tests.support.http_server import Reply, serving
 from tests.support.http_server import Server as SlackStandIn
-from tests.support.http_server import serving
 from tests.support.program import Program, program
 
 

@@ -48,10 +48,13 @@ def test_the_event_has_the_contracts_shape(clipbell: Program) -> None:
     clipbell.start()
     job = clipbell.settled(clipbell.order(metadata={"client": "acme"}, tags=["t"])["id"])
     event = _told(clipbell, job["id"])
-    assert list(event) == (
-        "id version type vendor account job_id vendor_job_id occurred_at received_at source trust prompt model "
-        "duration_seconds resolution videos cost failure tags metadata batch detail raw"
-    ).split()
+    assert (
+        list(event)
+        == (
+            "id version type vendor account job_id vendor_job_id occurred_at received_at source trust prompt model "
+            "duration_seconds resolution videos cost failure tags metadata batch detail raw"
+        ).split()
+    )
     assert (event["version"], event["source"], event["trust"]) == (1, "callback", "token")
     assert (event["duration_seconds"], event["resolution"], event["detail"]) == (8, None, None)
     assert event["raw"]["video_gen_id"] == job["vendor_job_id"]
@@ -101,5 +104,3 @@ def test_a_raw_key_is_never_downloaded(clipbell: Program) -> None:
 def _told(clipbell: Program, job_id: str) -> dict[str, Any]:
     (told,) = [e for e in clipbell.items("/v1/events", job_id=job_id) if e["type"].startswith("video.")]
     return told
-
-

@@ -3,8 +3,6 @@
 Usage: python -m tests.benchmarks.bare; prints its port and serves until SIGTERM.
 """
 
-import asyncio
-
 import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request

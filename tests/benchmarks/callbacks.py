@@ -39,11 +39,11 @@ class Stand:
 class _Other(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802 the base class's name
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         self._answer(b"ok", "text/plain")
 
-    def do_GET(self) -> None:  # noqa: N802 the base class's name
+    def do_GET(self) -> None:
         self._answer(CLIP.read_bytes(), "video/mp4")
 
     def _answer(self, body: bytes, kind: str) -> None:

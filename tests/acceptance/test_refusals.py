@@ -1,0 +1,176 @@
+"""Every refusal of the API, with the text that a caller sees. The real program, the simulated vendors."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from receiver.simulator import RunningSimulator
+from tests.support.faults import plant
+from tests.support.http_server import closed_port
+from tests.support.program import API_TOKEN, Program
+
+
+def refused(clipbell: Program, status: int, code: str, **order: Any) -> dict[str, Any]:
+    answer = clipbell.client.post("/v1/jobs", json={"vendor": "vrex", "prompt": "A coast", **order})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    problem: dict[str, Any] = answer.json()
+    assert (problem["code"], problem["status"]) == (code, status)
+    assert API_TOKEN not in answer.text
+    return problem
+
+
+def test_without_the_token_nothing_is_answered(clipbell: Program) -> None:
+    clipbell.start()
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {API_TOKEN}"}):
+        answer = httpx.get(f"{clipbell.url}/v1/jobs", headers=headers, trust_env=False)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert answer.json()["detail"] == (
+            "This needs the header Authorization: Bearer <api_token>, as set in the configuration."
+        )
+    assert httpx.get(f"{clipbell.url}/healthz", trust_env=False).json() == {"status": "ok"}
+    assert httpx.get(f"{clipbell.url}/readyz", trust_env=False).json() == {"status": "ready"}
+
+
+INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+    ({"vendor": "nobody"}, [("vendor", "is not a configured account; configured: aivideoapi, vrex")]),
+    ({"colour": "red"}, [("colour", "is not a field of an order; a vendor's own fields belong into params")]),
+    (
+        {"prompt": "", "seconds": 5, "aspect_ratio": "1:1"},
+        [
+            ("aspect_ratio", "must be one of 16:9, 9:16; for others of its sizes give params.size"),
+            ("prompt", "must have at least 1 character"),
+            ("seconds", "must be one of 4, 6, 8"),
+        ],
+    ),
+    (
+        {"params": {"webhook_url": "https://evil.example"}},
+        [("params.webhook_url", "is set by clipbell itself; leave it out")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("order", "errors"), INVALID)
+def test_an_invalid_order_is_422_with_every_problem_and_leaves_no_job(
+    order: dict[str, Any], errors: list[tuple[str, str]], clipbell: Program
+) -> None:
+    clipbell.start()
+    problem = refused(clipbell, 422, "invalid_order", **order)
+    assert [(each["field"], each["problem"]) for each in problem["errors"]] == errors
+    assert clipbell.items("/v1/jobs") == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff"])
+def test_a_body_that_is_no_order_is_422(body: bytes, clipbell: Program) -> None:
+    clipbell.start()
+    answer = clipbell.client.post("/v1/jobs", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order")
+
+
+def test_seconds_at_aivideoapi_are_refused_and_not_dropped(clipbell: Program) -> None:
+    clipbell.start()
+    problem = refused(clipbell, 422, "invalid_order", vendor="aivideoapi", seconds=8)
+    assert [each["field"] for each in problem["errors"]] == ["seconds"]
+
+
+def test_what_the_vendor_refuses_is_400_with_its_own_words_and_a_rejected_job(
+    clipbell: Program, vendors: RunningSimulator
+) -> None:
+    plant(vendors, kind="submit.400", code="HATE_SPEECH", message="Prompt blocked")
+    clipbell.start()
+    problem = refused(clipbell, 400, "vendor_refused")
+    assert (problem["vendor_status"], problem["vendor_code"], problem["vendor_message"]) == (
+        400,
+        "HATE_SPEECH",
+        "Prompt blocked",
+    )
+    assert problem["detail"] == (
+        "Vrex refused the order (HATE_SPEECH: Prompt blocked); the prompt was blocked by the vendor's rules (hate speech)."
+    )
+    assert clipbell.job(problem["job_id"])["state"] == "rejected"
+
+
+def test_a_rejected_order_does_not_consume_its_key(clipbell: Program, vendors: RunningSimulator) -> None:
+    plant(vendors, kind="submit.400", code="HATE_SPEECH", message="Prompt blocked")
+    clipbell.start()
+    refused(clipbell, 400, "vendor_refused", idempotency_key="k")
+    assert clipbell.order(idempotency_key="k")["state"] == "running"
+
+
+def test_a_documented_500_that_made_no_job_is_a_refusal(clipbell: Program, vendors: RunningSimulator) -> None:
+    plant(vendors, kind="submit.500", code="UPLOAD_ERROR", message="Could not fetch the image")
+    clipbell.start()
+    assert refused(clipbell, 400, "vendor_refused")["vendor_code"] == "UPLOAD_ERROR"
+
+
+@pytest.mark.parametrize(("status", "code"), [(402, "INSUFFICIENT_BALANCE_FOR_VIDEO"), (404, "WALLET_NOT_FOUND")])
+def test_an_empty_purse_is_402(status: int, code: str, clipbell: Program, vendors: RunningSimulator) -> None:
+    plant(vendors, kind=f"submit.{status}", code=code, message="Top up")
+    clipbell.start()
+    refused(clipbell, 402, "vendor_balance")
+    assert [alert["code"] for alert in clipbell.items("/v1/alerts")] == ["account.stopped"]
+
+
+def test_a_busy_vendor_is_429_with_its_own_wait_and_no_job(clipbell: Program, vendors: RunningSimulator) -> None:
+    plant(vendors, kind="submit.429", code="QUEUE_FULL", message="Full", retry_after=7)
+    clipbell.start()
+    answer = clipbell.client.post("/v1/jobs", json={"vendor": "vrex", "prompt": "A coast"})
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "vendor_busy", "7")
+    assert clipbell.items("/v1/jobs") == []
+
+
+def test_a_vendor_that_cannot_be_reached_is_502_and_leaves_no_job(clipbell: Program) -> None:
+    clipbell.account_options["vrex"] = {"base_url": f"http://127.0.0.1:{closed_port()}"}
+    clipbell.start()
+    problem = refused(clipbell, 502, "vendor_unreachable")
+    assert "was not sent" in problem["detail"]
+    assert clipbell.items("/v1/jobs") == []
+
+
+def test_a_limit_of_ours_is_429_after_waiting_for_a_turn(clipbell: Program) -> None:
+    clipbell.account_options["vrex"] = {"limits": ["1/minute"]}
+    clipbell.start()
+    clipbell.order()
+    problem = refused(clipbell, 429, "vendor_busy")
+    assert problem["retry_after"] > 10
+
+
+def test_the_header_and_the_field_of_a_key_must_agree(clipbell: Program) -> None:
+    clipbell.start()
+    answer = clipbell.client.post(
+        "/v1/jobs",
+        json={"vendor": "vrex", "prompt": "A coast", "idempotency_key": "a"},
+        headers={"idempotency-key": "b"},
+    )
+    assert answer.json()["errors"] == [
+        {"field": "idempotency_key", "problem": "differs from the header Idempotency-Key; give one of them"}
+    ]
+
+
+def test_unknown_things_are_404_and_wrong_filters_are_named(clipbell: Program) -> None:
+    clipbell.start()
+    for path in ("/v1/jobs/job_x", "/v1/events/evt_x", "/v1/evidence/evd_x", "/v1/evidence/evd_x/body", "/v1/nothing"):
+        answer = clipbell.client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+    answer = clipbell.client.get("/v1/jobs", params={"limit": "0", "colour": "red"})
+    assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == ["limit", "colour"]
+    assert clipbell.client.delete("/v1/jobs").status_code == 405
+
+
+def test_an_unknown_job_is_settled_by_a_persons_word(clipbell: Program, vendors: RunningSimulator) -> None:
+    plant(vendors, kind="submit.no_answer", times=2)
+    plant(vendors, kind="callback.lost", times=2)
+    clipbell.account_options["vrex"] = {"poll_every": "1s"}
+    clipbell.start()
+    sent, not_sent = clipbell.order(prompt="One"), clipbell.order(prompt="Two")
+    found = httpx.get(f"{vendors.url}/control/jobs", trust_env=False).json()["jobs"]
+    vendor_id = next(each["id"] for each in found if each["prompt"] == "One")
+    word = {"resolution": "sent", "vendor_job_id": vendor_id}
+    assert clipbell.client.post(f"/v1/jobs/{sent['id']}/resolve", json=word).status_code == 200
+    assert clipbell.settled(sent["id"])["vendor_job_id"] == vendor_id
+    answer = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json={"resolution": "not-sent"})
+    assert answer.json()["state"] == "rejected"
+    again = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json={"resolution": "not-sent"})
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    assert clipbell.items("/v1/alerts") == []
