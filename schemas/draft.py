@@ -4,6 +4,7 @@ Remembers where each value came from, so that a problem names the field that the
 problem before it refuses. A vendor file states its fields as a table of rules.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -39,6 +40,16 @@ def one_of(*values: Any) -> Rule:
     def rule(value: Any) -> str | None:
         known = any(value == each and type(value) is type(each) for each in values)
         return None if known else f"must be one of {', '.join(str(v) for v in values)}"
+
+    return rule
+
+
+def matching(pattern: str, wanted: str) -> Rule:
+    """A string of a certain form, named in words."""
+
+    def rule(value: Any) -> str | None:
+        fits = isinstance(value, str) and re.fullmatch(pattern, value)
+        return None if fits else f"must be {wanted}"
 
     return rule
 

@@ -189,6 +189,15 @@ class Reading:
         found = (self.maybe(name) for name in names)
         return next((inner for inner in found if not inner.maybe(member).is_null), self)
 
+    def first(self, *names: str) -> "Reading":
+        """The first of these members that says anything, else the last of them."""
+        found = Reading(None)
+        for name in names:
+            found = self[name]
+            if not found.is_null:
+                break
+        return found
+
     def maybe_text(self) -> str | None:
         """The value where it is a string, else None."""
         return self.value if isinstance(self.value, str) else None

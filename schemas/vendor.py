@@ -204,16 +204,23 @@ def until_midnight(now: datetime) -> float:
     return 86_400 - (now.hour * 3600 + now.minute * 60 + now.second)
 
 
+def words(*, pending: str = "", running: str = "", completed: str, failed: str) -> dict[str, Said]:
+    """A table of state words, out of the words for each meaning."""
+    spoken = {Said.PENDING: pending, Said.RUNNING: running, Said.COMPLETED: completed, Said.FAILED: failed}
+    return {word: said for said, text in spoken.items() for word in text.split()}
+
+
 def bearer(api_key: str) -> dict[str, str]:
     """The header that carries most vendors' keys."""
     return {"authorization": f"Bearer {api_key}"}
 
 
-def reads(template: str) -> StatusRequest:
-    """The call that reads a job at a path such as `/videos/{id}`, or where the operator says (`status_path`)."""
+def reads(template: str, *, fixed: bool = False) -> StatusRequest:
+    """The call that reads a job at a path such as `/videos/{id}`; not fixed: or where `status_path` says."""
 
     def request(vendor_job_id: str, terms: Terms, model: str | None = None, /) -> Request:
-        return Request("GET", job_path(terms.status_path or template, vendor_job_id))
+        path = None if fixed else terms.status_path
+        return Request("GET", job_path(path or template, vendor_job_id))
 
     return request
 

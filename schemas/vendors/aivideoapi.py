@@ -16,8 +16,8 @@ from schemas.draft import Draft, Rule, images, integer, one_of, text
 from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
 from schemas.reading import Reading
-from schemas.report import Report, Said
-from schemas.vendor import Accepted, Pace, Request, Submission, Terms, Vendor, bearer, reads
+from schemas.report import Report
+from schemas.vendor import Accepted, Pace, Request, Submission, Terms, Vendor, bearer, reads, words
 
 MODEL, EXTEND = "veo-3", "veo-3-extend"
 TEXT, FRAMES, REFERENCES = "TEXT_2_VIDEO", "FIRST_AND_LAST_FRAMES_2_VIDEO", "REFERENCE_2_VIDEO"
@@ -145,10 +145,9 @@ VENDOR = Vendor(
     report_from_status=report_from_status,
     report_from_callback=report_from_callback,
     error=error_from,
-    words={"pending": Said.PENDING, "processing": Said.RUNNING, "completed": Said.COMPLETED, "failed": Said.FAILED},
+    words=words(pending="pending", running="processing", completed="completed", failed="failed"),
     prices={"fast": Money(Decimal(40), "credits"), "quality": Money(Decimal(300), "credits")},
     prices_as_of=date(2026, 11, 20),
-    charges="accept",
     refunds_failed=True,
     models=(MODEL, EXTEND),
     pace=Pace(overdue_after=7200),

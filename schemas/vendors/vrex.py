@@ -16,8 +16,8 @@ from schemas.draft import Draft, Rule, images, one_of, text
 from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
 from schemas.reading import Reading
-from schemas.report import Report, Said
-from schemas.vendor import Accepted, Request, Submission, Terms, Vendor, bearer, reads
+from schemas.report import Report
+from schemas.vendor import Accepted, Request, Submission, Terms, Vendor, bearer, reads, words
 
 MODEL = "veo-3.1-lite"
 SIZES = {"16:9": "1280x720", "9:16": "720x1280"}
@@ -97,17 +97,16 @@ def report_from_status(payload: Reading, terms: Terms) -> Report:
     """Read `GET /videos/{id}`; `actual_*` go before what was asked for."""
     word = payload["status"].known_text()
     said = terms.said(word)
-    seconds = payload["actual_seconds"].maybe_length()
     return Report(
         word=word,
         said=said,
         vendor_job_id=payload["id"].job_id(),
         videos=_videos(payload),
-        cost=money_from(payload["actual_cost_usd"], "USD") or money_from(payload["cost_usd"], "USD"),
+        cost=money_from(payload.first("actual_cost_usd", "cost_usd"), "USD"),
         failure=failure_from(payload, said),
         occurred_at=payload["completed_at"].maybe_time(),
         model=payload["model"].maybe_text(),
-        duration_seconds=payload["seconds"].maybe_length() if seconds is None else seconds,
+        duration_seconds=payload.first("actual_seconds", "seconds").maybe_length(),
         raw=payload.plain(),
     )
 
@@ -148,16 +147,13 @@ VENDOR = Vendor(
     report_from_status=report_from_status,
     report_from_callback=report_from_callback,
     error=error_from,
-    words={
-        "pending": Said.PENDING,
-        "queued": Said.PENDING,
-        "processing": Said.RUNNING,
-        "completed": Said.COMPLETED,
-        "failed": Said.FAILED,
-        # a callback has an event in place of a state
-        "video.completed": Said.COMPLETED,
-        "video.failed": Said.FAILED,
-    },
+    # a callback has an event in place of a state
+    words=words(
+        pending="pending queued",
+        running="processing",
+        completed="completed video.completed",
+        failed="failed video.failed",
+    ),
     prices={"second": Money(Decimal("0.017"), "USD")},
     prices_as_of=date(2026, 11, 20),
     refunds_failed=True,
