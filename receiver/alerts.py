@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from receiver.routing import Router
-from receiver.store.protocol import AlertCleared, AlertRaised
+from receiver.store.protocol import AlertCleared, AlertRaised, Told
 from schemas.event import Event, EventType, Source, Trust, at
 from schemas.job import Job
 
@@ -43,46 +43,46 @@ WORDS: Mapping[str, Word] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """One alert to be: its code and subject, when, and the job it is about, if any."""
+
+    code: str
+    subject: str
+    at: int
+    job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """Makes alerts. `router` says who is told."""
 
     router: Router
 
     def raised(
-        self,
-        code: str,
-        subject: str,
-        now: int,
-        facts: Mapping[str, Any],
-        *,
-        job: Job | None = None,
-        but: str | None = None,
-        silent: bool = False,
+        self, notice: Notice, facts: Mapping[str, Any], *, but: str | None = None, silent: bool = False
     ) -> AlertRaised:
         """An alert to raise; told to everybody who wants alerts, except the handler `but`, or nobody if `silent`."""
-        word = WORDS[code]
+        word = WORDS[notice.code]
         text, step = word.text.format(**facts), word.next_step.format(**facts)
-        event = self._event(EventType.RAISED, code, subject, now, job, text, step)
-        told = self.router.told(event, but=but)
+        event = self._event(EventType.RAISED, notice, text, step)
         return AlertRaised(
             id=self.router.mint("alr_"),
-            at=now,
-            code=code,
-            subject=subject,
-            job_id=job.id if job else None,
+            at=notice.at,
+            code=notice.code,
+            subject=notice.subject,
+            job_id=notice.job.id if notice.job else None,
             text=text,
             next_step=step,
-            told=type(told)(event) if silent else told,
+            told=Told(event) if silent else self.router.told(event, but=but),
         )
 
-    def cleared(self, code: str, subject: str, now: int, text: str, *, job: Job | None = None) -> AlertCleared:
+    def cleared(self, notice: Notice, text: str) -> AlertCleared:
         """An alert to clear, told to the same people."""
-        event = self._event(EventType.CLEARED, code, subject, now, job, text, "Nothing to do")
-        return AlertCleared(at=now, code=code, subject=subject, told=self.router.told(event))
+        event = self._event(EventType.CLEARED, notice, text, "Nothing to do")
+        return AlertCleared(at=notice.at, code=notice.code, subject=notice.subject, told=self.router.told(event))
 
-    def _event(
-        self, kind: EventType, code: str, subject: str, now: int, job: Job | None, text: str, step: str
-    ) -> Event:
+    def _event(self, kind: EventType, notice: Notice, text: str, step: str) -> Event:
+        job = notice.job
         return Event(
             id=self.router.mint("evt_"),
             type=kind,
@@ -90,8 +90,8 @@ class Alarm:
             account=job.account if job else None,
             job_id=job.id if job else None,
             vendor_job_id=job.vendor_job_id if job else None,
-            occurred_at=at(now),
-            received_at=at(now),
+            occurred_at=at(notice.at),
+            received_at=at(notice.at),
             source=Source.CLIPBELL,
             trust=Trust.OWN,
             prompt=job.prompt if job else None,
@@ -99,7 +99,7 @@ class Alarm:
             tags=job.tags if job else (),
             metadata=job.metadata if job else {},
             batch=job.batch if job else None,
-            detail={"code": code, "subject": subject, "text": text, "next_step": step},
+            detail={"code": notice.code, "subject": notice.subject, "text": text, "next_step": step},
         )
 
 

@@ -143,13 +143,14 @@ class Lane:
 
     async def _record(self, claimed: Claimed, finish: Finish) -> None:
         delivery = claimed.delivery
+        recorded = False
         try:
-            while True:
-                try:
+            while not recorded:
+                # where the store cannot commit, the outcome is kept, and the lease held, until it can
+                with suppress(StoreUnavailable):
                     await self.kit.store.finish_delivery(delivery.id, delivery.fence, finish)
-                    return
-                except StoreUnavailable:
-                    # the lease is still extended: keep the outcome until it can be written
+                    recorded = True
+                if not recorded:
                     await asyncio.sleep(IDLE)
         finally:
             self.fences.pop(delivery.id, None)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
+from receiver.alerts import Notice
 from receiver.retry import failures_in_a_row, next_perishable_try, next_try
 from receiver.settle import Rules
 from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Finish
@@ -58,7 +59,7 @@ def _done(end: Ending, done: Done, rules: Rules) -> Finish:
     cleared: tuple[AlertCleared, ...] = ()
     if was_dead:
         text = f"{delivery.id} for {delivery.handler} was delivered after all"
-        cleared = (rules.alarm.cleared("delivery.dead", delivery.id, end.now, text),)
+        cleared = (rules.alarm.cleared(Notice("delivery.dead", delivery.id, end.now), text),)
     attempt = Attempt(end.now, "done", None, _cut(done.answer))
     return Finish("done", attempt, told=told, clips=clips, cleared=cleared)
 
@@ -70,7 +71,7 @@ def _dead(end: Ending, reason: str, rules: Rules) -> AlertRaised:
     facts = {"event": what, "handler": delivery.handler, "reason": reason, "delivery": delivery.id}
     # two handlers that cannot tell anybody would otherwise tell each other so for ever
     silent = about == "delivery.dead"
-    return rules.alarm.raised("delivery.dead", delivery.id, end.now, facts, but=delivery.handler, silent=silent)
+    return rules.alarm.raised(Notice("delivery.dead", delivery.id, end.now), facts, but=delivery.handler, silent=silent)
 
 
 def _clip(end: Ending, saved: Saved, rules: Rules) -> Clip:

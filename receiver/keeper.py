@@ -6,6 +6,7 @@ process died becomes `unknown`, a running one is looked at, an old one is given 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -79,10 +80,8 @@ class Keeper:
         self._wake.set()
 
     async def _rest(self) -> None:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), IDLE)
-        except TimeoutError:
-            pass
 
     async def _tend(self, job: Job) -> None:
         try:

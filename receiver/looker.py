@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from receiver.alerts import span
+from receiver.alerts import Notice, span
 from receiver.calls import call, evidence_of
 from receiver.kit import Kit
 from receiver.settings import Account
@@ -87,7 +87,7 @@ class Looker:
             return Change()
         if isinstance(outcome, Report):
             change = settle(job, outcome, door, rules)
-            calm = rules.alarm.cleared("account.stopped", job.account, door.now, f"{job.account} answers again")
+            calm = rules.alarm.cleared(Notice("account.stopped", job.account, door.now), f"{job.account} answers again")
             change = replace(change, cleared=(*change.cleared, calm))
         elif isinstance(outcome, Missing):
             change = Change()
@@ -95,7 +95,8 @@ class Looker:
             change = Change(verdict="unreadable" if isinstance(outcome, Unclear) else "accepted")
         if isinstance(outcome, Refused):
             facts = {"account": job.account, "reason": f"{outcome.error.code or 'HTTP'} (HTTP {outcome.status})"}
-            change = replace(change, raised=(rules.alarm.raised("account.stopped", job.account, door.now, facts),))
+            stopped = Notice("account.stopped", job.account, door.now)
+            change = replace(change, raised=(rules.alarm.raised(stopped, facts),))
         return self._schedule(change.job or job, change, look, door.now)
 
     def _schedule(self, job: Job, change: Change, look: Look, now: int) -> Change:
@@ -125,11 +126,11 @@ def overdue_or_given_up(change: Change, job: Job, account: Account, now: int, ki
     alarm = kit.rules.alarm
     if job.give_up_at is not None and now >= job.give_up_at and job.state in (JobState.RUNNING, JobState.UNKNOWN):
         given_up = replace(job, state=JobState.ABANDONED, next_at=None)
-        raised = alarm.raised("job.abandoned", job.id, now, facts, job=given_up)
+        raised = alarm.raised(Notice("job.abandoned", job.id, now, given_up), facts)
         return replace(change, job=given_up, raised=(*change.raised, raised))
     if job.overdue_at is None and now >= began + int(account.pace.overdue_after * SECOND):
         late = replace(job, overdue_at=now)
-        raised = alarm.raised("job.overdue", job.id, now, facts, job=late)
+        raised = alarm.raised(Notice("job.overdue", job.id, now, late), facts)
         return replace(change, job=late, raised=(*change.raised, raised))
     return change
 

@@ -5,15 +5,16 @@ never sent again by itself. A callback may have been faster than the answer.
 """
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from receiver.alerts import Notice
 from receiver.money import Stub, book_acceptance
-from receiver.settings import Account
 from receiver.settle import SECOND, Rules, mended
 from receiver.store.protocol import AlertRaised, Change
 from schemas.answers import Busy, Refused, SubmitOutcome, Unclear
 from schemas.event import Failure
 from schemas.job import Job, JobState
-from schemas.vendor import Accepted
+from schemas.vendor import Accepted, Pace, Vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,25 @@ class NotSent:
 PlacingOutcome = SubmitOutcome | NotSent
 
 
+class PlacingAccount(Protocol):
+    """What placing needs to know of an account."""
+
+    @property
+    def vendor(self) -> Vendor:
+        """The vendor's facts."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """When to look."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Placing:
     """One submission as it ends: when, by which evidence, and whether the order may wait in the queue."""
 
-    account: Account
+    account: PlacingAccount
     rules: Rules
     now: int
     evidence_id: str | None
@@ -59,7 +74,7 @@ def _accepted(job: Job, accepted: Accepted, placing: Placing) -> Change:
     now, pace = placing.now, placing.account.pace
     stub = Stub(placing.rules.mint("ldg_"), now, placing.evidence_id)
     books = book_acceptance(job, placing.account.vendor, accepted.estimate, stub)
-    calm = placing.rules.alarm.cleared("account.stopped", job.account, now, f"{job.account} takes orders again")
+    calm = placing.rules.alarm.cleared(Notice("account.stopped", job.account, now), f"{job.account} takes orders again")
     cleared = (*mended(job, now, placing.rules), calm)
     taken = replace(
         job,
@@ -83,7 +98,7 @@ def _unknown(job: Job, reason: str, placing: Placing) -> Change:
         return Change(job=replace(job, state=JobState.RUNNING, next_at=placing.now, give_up_at=give_up_at))
     unknown = replace(job, state=JobState.UNKNOWN, next_at=give_up_at, give_up_at=give_up_at)
     facts = {"job": job.id, "account": job.account, "reason": reason}
-    raised = placing.rules.alarm.raised("job.unknown", job.id, placing.now, facts, job=unknown)
+    raised = placing.rules.alarm.raised(Notice("job.unknown", job.id, placing.now, unknown), facts)
     return Change(job=unknown, raised=(raised,))
 
 
@@ -95,7 +110,7 @@ def _rejected(job: Job, refused: Refused, placing: Placing) -> Change:
     raised: tuple[AlertRaised, ...] = ()
     if refused.stops:
         facts = {"account": job.account, "reason": f"{failure.code} (HTTP {refused.status})"}
-        raised = (placing.rules.alarm.raised("account.stopped", job.account, placing.now, facts),)
+        raised = (placing.rules.alarm.raised(Notice("account.stopped", job.account, placing.now), facts),)
     return Change(job=rejected, raised=raised, cleared=mended(job, placing.now, placing.rules))
 
 

@@ -41,7 +41,7 @@ def run_work(settings: Settings) -> int:
     """Run the work alone; on SQLite `serve` does it, so this only waits. Answers the exit code."""
     log.configure()
     if settings.database_url.startswith("sqlite"):
-        print("On SQLite clipbell serve does the work itself; nothing to do here. Waiting for SIGTERM.", flush=True)
+        logger.info("on SQLite clipbell serve does the work itself: nothing to do here, waiting for SIGTERM")
         return _run(_wait())
     return _run(_work(settings))
 
@@ -50,7 +50,7 @@ def run_migrate(settings: Settings) -> int:
     """Bring the database to this version's schema. Answers the exit code."""
     from receiver.store import migrate
 
-    print(migrate(settings.database_url))
+    sys.stdout.write(f"{migrate(settings.database_url)}\n")
     return 0
 
 

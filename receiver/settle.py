@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from receiver.alerts import Alarm
+from receiver.alerts import Alarm, Notice
 from receiver.money import Stub, book_verdict, refund_of
 from receiver.routing import Mint, Router
 from receiver.store.protocol import AlertCleared, Change
@@ -76,15 +76,17 @@ def settle(job: Job | None, report: Report, door: Door, rules: Rules) -> Change:
         return doubt(job, "mismatch", door.now)
     if report.said is None:
         return doubt(job, "unknown_word", door.now)
-    if job.is_settled:
-        return Change(verdict=_late(job, report.said))
+    return Change(verdict=_late(job, report.said)) if job.is_settled else _open(job, report, report.said, door, rules)
+
+
+def _open(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> Change:
     if job.vendor_job_id is None and report.vendor_job_id:
         job = replace(job, vendor_job_id=report.vendor_job_id)
-    if report.said not in STATES or (report.said is Said.COMPLETED and not report.videos):
+    if said not in STATES or (said is Said.COMPLETED and not report.videos):
         return _still_running(job, report, door, rules)
-    if rules.wants_confirmation(door.source, report.said):
-        return _claim(job, report.said, door, rules)
-    return _verdict(job, report, door, rules)
+    if rules.wants_confirmation(door.source, said):
+        return _claim(job, said, door, rules)
+    return _verdict(job, report, said, door, rules)
 
 
 def doubt(job: Job | None, verdict: str, now: int) -> Change:
@@ -120,16 +122,15 @@ def _claim(job: Job, said: Said, door: Door, rules: Rules) -> Change:
     return Change(job=claimed, cleared=mended(job, door.now, rules))
 
 
-def _verdict(job: Job, report: Report, door: Door, rules: Rules) -> Change:
-    assert report.said is not None  # noqa: S101 - settle has seen to it; tells the type checker
+def _verdict(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> Change:
     vendor = rules.accounts[job.account].vendor
-    source, trust = _belief(job, report.said, door.source)
-    failure = refund_of(vendor, report) if report.said is Said.FAILED else None
+    source, trust = _belief(job, said, door.source)
+    failure = refund_of(vendor, report) if said is Said.FAILED else None
     stub = Stub(rules.mint("ldg_"), door.now, door.evidence_id)
     books = book_verdict(job, vendor, report, failure, stub)
     settled = replace(
         job,
-        state=STATES[report.said],
+        state=STATES[said],
         videos=with_ends(report.videos, vendor, at(door.now)) if failure is None else (),
         failure=failure,
         cost=books.cost,
@@ -200,4 +201,4 @@ def mended(job: Job, now: int, rules: Rules) -> tuple[AlertCleared, ...]:
         codes.append("job.unknown")
     if job.state is JobState.ABANDONED:
         codes.append("job.abandoned")
-    return tuple(rules.alarm.cleared(code, job.id, now, f"{job.id} moved on", job=job) for code in codes)
+    return tuple(rules.alarm.cleared(Notice(code, job.id, now, job), f"{job.id} moved on") for code in codes)

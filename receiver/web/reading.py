@@ -24,9 +24,10 @@ def query_of(request: Request, allowed: tuple[str, ...], **fixed: Any) -> Query:
     limit, cursor = given.pop("limit", str(USUAL)), given.pop("cursor", None)
     if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
         problems.append(Problem("limit", f"must be a whole number from 1 to {MOST}"))
-    for name in given:
-        if name not in allowed:
-            problems.append(Problem(name, f"is not a filter of this list; there are {', '.join(allowed)}"))
+    known = ", ".join(allowed)
+    problems += [
+        Problem(name, f"is not a filter of this list; there are {known}") for name in given if name not in allowed
+    ]
     if cursor is not None and not (cursor.isascii() and len(cursor) <= 64):
         problems.append(Problem("cursor", "must be the next of an earlier answer"))
     if problems:

@@ -1,4 +1,4 @@
-"""The ways on which clips and money are usually lost: crashes, lost answers, floods, lies. The real program each time."""
+"""The ways on which clips and money are usually lost: crashes, lost answers, floods, lies. The real program."""
 
 import hashlib
 import json
@@ -14,8 +14,6 @@ from receiver.simulator import RunningSimulator
 from tests.support.faults import command, control, plant
 from tests.support.http_server import Reply, Server
 from tests.support.program import Program
-
-LATE = 3600.0
 
 
 def vendor_jobs(vendors: RunningSimulator) -> list[dict[str, Any]]:

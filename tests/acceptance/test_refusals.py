@@ -85,7 +85,8 @@ def test_what_the_vendor_refuses_is_400_with_its_own_words_and_a_rejected_job(
         "Prompt blocked",
     )
     assert problem["detail"] == (
-        "Vrex refused the order (HATE_SPEECH: Prompt blocked); the prompt was blocked by the vendor's rules (hate speech)."
+        "Vrex refused the order (HATE_SPEECH: Prompt blocked); "
+        "the prompt was blocked by the vendor's rules (hate speech)."
     )
     assert clipbell.job(problem["job_id"])["state"] == "rejected"
 

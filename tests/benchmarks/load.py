@@ -26,7 +26,7 @@ async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reque
 def request_of(line: str) -> bytes:
     """Turn a line of the input into the bytes of a request."""
     wanted = json.loads(line)
-    body = wanted["body"].encode()
+    body: bytes = wanted["body"].encode()
     head = f"POST {wanted['path']} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

@@ -45,10 +45,10 @@ def test_an_accepted_order_runs_and_its_charge_is_booked_by_the_vendors_figure()
 
 
 def test_a_charge_that_the_vendor_does_not_name_is_booked_by_its_list() -> None:
-    credits = Money(Decimal(40), "credits")
-    before = submitting(estimate=credits)
+    forty = Money(Decimal(40), "credits")
+    before = submitting(estimate=forty)
     change = after_submission(before, Accepted("t1"), placing(vendor=AIVIDEOAPI))
-    assert [(line.kind, line.amount, line.basis) for line in change.lines] == [("charge", credits, "price_list")]
+    assert [(line.kind, line.amount, line.basis) for line in change.lines] == [("charge", forty, "price_list")]
 
 
 def test_an_unknown_price_is_booked_as_unknown() -> None:

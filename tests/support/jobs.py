@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,21 @@ from schemas.report import Report, Said
 from schemas.vendor import Pace, Terms, Vendor
 from schemas.vendors.aivideoapi import VENDOR as AIVIDEOAPI
 from schemas.vendors.vrex import VENDOR as VREX
+
+__all__ = [
+    "AIVIDEOAPI",
+    "EVERYTHING",
+    "NOON",
+    "SECOND",
+    "VREX",
+    "PlainAccount",
+    "counting",
+    "door",
+    "job",
+    "report",
+    "rules",
+    "usd",
+]
 
 #: 2025-01-01T12:00:00Z
 NOON = 1_735_732_800_000_000
@@ -27,7 +42,7 @@ class PlainAccount:
 
     vendor: Vendor
     name: str = "vrex"
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def terms(self) -> Terms:

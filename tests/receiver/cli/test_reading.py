@@ -144,7 +144,7 @@ def test_an_empty_list_prints_nothing_on_stdout(run: Run) -> None:
 def test_a_job_is_shown_with_its_story_in_order(full: StandIn, run: Run) -> None:
     out = run("job", JOB_ID).out
     story = [line.split()[2] for line in out[out.index("when") :].splitlines()[1:]]
-    assert story == ["ordered", "charge", "callback", "video.completed", "to", "saved"]
+    assert story == ["ordered", "charge", "callback", "video.completed", "to"]
     assert "by callback, after 74 s" in out
 
 
@@ -186,9 +186,11 @@ def test_csv_holds_plain_amounts_and_no_formulas(server: StandIn, run: Run) -> N
     assert refunded.split(",")[3:7] == ["'-x", "refund", "-0.136", "USD"]
 
 
-def test_sums_of_several_keys_have_a_last_row(server: StandIn, run: Run) -> None:
+def test_dollars_of_several_keys_have_a_last_row_and_credits_have_not(server: StandIn, run: Run) -> None:
     server.lists["/v1/ledger/summary"] = [{"key": key, "unit": "USD", **SUM} for key in ("a", "b")]
     assert run("ledger").out.splitlines()[-1].split() == ["all", "USD", "0.544", "-0.272", "0.272", "0", "4", "0"]
+    server.lists["/v1/ledger/summary"] = [{"key": key, "unit": "credits", **SUM} for key in ("a", "b")]
+    assert len(run("ledger").out.splitlines()) == 3
     assert len(run("ledger", "--by", "tag").out.splitlines()) == 3
 
 
