@@ -94,7 +94,8 @@ def _where_to_look(built: "Stage", *, keep: bool) -> None:
 def _until_interrupted() -> None:
     screen.note("\nIt goes on until you press Ctrl-C.")
     try:
-        signal.pause()
+        while True:
+            time.sleep(3600)
     except KeyboardInterrupt:
         screen.note("")
 

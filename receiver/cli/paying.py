@@ -73,21 +73,18 @@ def _row(found: "LedgerSum") -> tuple[str, ...]:
 
 
 def _totals(sums: "Sequence[LedgerSum]", by: str) -> list[tuple[str, ...]]:
-    """A last row for each unit with several keys; a job with two tags would count twice."""
-    rows = []
-    for unit in sorted({each.unit for each in sums}):
-        of_unit = [each for each in sums if each.unit == unit]
-        if by == "tag" or len(of_unit) < 2:
-            continue
-        total = replace(
-            of_unit[0],
-            key="all",
-            charged=sum((each.charged for each in of_unit), Decimal()),
-            refunded=sum((each.refunded for each in of_unit), Decimal()),
-            total=sum((each.total for each in of_unit), Decimal()),
-            open_estimate=sum((each.open_estimate for each in of_unit), Decimal()),
-            jobs=sum(each.jobs for each in of_unit),
-            unknown_lines=sum(each.unknown_lines for each in of_unit),
-        )
-        rows.append(_row(total))
-    return rows
+    """A last row of dollars; credits of one vendor are not those of another, and a job with two tags counts twice."""
+    dollars = [each for each in sums if each.unit == "USD"]
+    if by == "tag" or len(dollars) < 2:
+        return []
+    total = replace(
+        dollars[0],
+        key="all",
+        charged=sum((each.charged for each in dollars), Decimal()),
+        refunded=sum((each.refunded for each in dollars), Decimal()),
+        total=sum((each.total for each in dollars), Decimal()),
+        open_estimate=sum((each.open_estimate for each in dollars), Decimal()),
+        jobs=sum(each.jobs for each in dollars),
+        unknown_lines=sum(each.unknown_lines for each in dollars),
+    )
+    return [_row(total)]

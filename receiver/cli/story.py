@@ -64,14 +64,13 @@ def told(story: Story) -> list[Entry]:
         *(_of_event(each) for each in reversed(story.events)),
         *(_of_line(each) for each in reversed(story.lines)),
         *(entry for each in reversed(story.deliveries) for entry in _of_delivery(each)),
-        *(_of_clip(each) for each in reversed(story.clips)),
     ]
     return sorted(entries, key=lambda entry: entry.at)
 
 
 def _ordered(job: "Job") -> Entry:
     how = f"estimate {job.estimate}" if job.estimate else ""
-    return Entry(job.created_at, {"ordered": "ordered"}.get(job.origin, job.origin), job.id, how)
+    return Entry(job.created_at, job.origin, job.id, how)
 
 
 def _of_evidence(each: "Evidence") -> Entry:
@@ -81,7 +80,9 @@ def _of_evidence(each: "Evidence") -> Entry:
 
 def _of_event(each: "Event") -> Entry:
     detail = each.detail or {}
-    how = detail.get("text") or detail.get("path") or f"by {each.source}, trust {each.trust}"
+    how = detail.get("text") or f"by {each.source}, trust {each.trust}"
+    if "path" in detail:
+        how = f"{detail['path']} ({words.size(detail.get('bytes'))})"
     return Entry(each.received_at, each.type, each.id, words.clean(how))
 
 
@@ -90,18 +91,14 @@ def _of_line(each: "LedgerLine") -> Entry:
 
 
 def _of_delivery(each: "Delivery") -> list[Entry]:
-    to = words.clean(f"{each.handler} {each.target}".strip())
+    to, target = f"to {each.handler}", f"{each.target}: " if each.target else ""
     made = [
-        Entry(attempt.at, f"to {each.handler}", each.id, words.clean(f"{to}: {attempt.outcome}{_why(attempt.reason)}"))
+        Entry(attempt.at, to, each.id, words.clean(f"{target}{attempt.outcome}{_why(attempt.reason)}"))
         for attempt in each.attempts
     ]
     if each.state in ("done", "dead"):
         return made
-    return [*made, Entry(each.created_at, f"to {each.handler}", each.id, f"{to}: {each.state}{_next(each.next_at)}")]
-
-
-def _of_clip(each: "Clip") -> Entry:
-    return Entry(each.at, "saved", each.id, words.clean(f"{each.path} ({words.size(each.bytes)})"))
+    return [*made, Entry(each.created_at, to, each.id, words.clean(f"{target}{each.state}{_next(each.next_at)}"))]
 
 
 def _why(reason: str | None) -> str:

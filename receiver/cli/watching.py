@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from receiver.cli import screen
+from receiver.cli import screen, words
 from receiver.cli.jobs import COLUMNS, job_row
 from receiver.cli.telling import DELIVERY_COLUMNS, delivery_row
 from receiver.cli.verb import REMOTE, Given, verb
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
-    from receiver.client import Clipbell
+    from receiver.client import Changed, Clipbell
 
 #: Seconds: the table is read again at least so often, and at most so often.
 LATEST, SOONEST = 10.0, 0.4
@@ -43,13 +43,20 @@ def _live(client: "Clipbell") -> None:
 
     from rich.live import Live
 
+    from receiver.client import ServerUnreachable
+
     changed = threading.Event()
     threading.Thread(target=_follow, args=(client, changed), daemon=True).start()
-    with Live(_tables(client), console=screen.console(), auto_refresh=False, screen=True) as live:
+    shown = _tables(client)
+    with Live(_titled(client, shown), console=screen.console(), auto_refresh=False, screen=True) as live:
         while True:
             changed.wait(LATEST)
             changed.clear()
-            live.update(_tables(client), refresh=True)
+            try:
+                shown, away = _tables(client), ""
+            except ServerUnreachable:
+                away = "  The server is away; this is how it was."
+            live.update(_titled(client, shown, away), refresh=True)
             time.sleep(SOONEST)
 
 
@@ -78,20 +85,31 @@ def _tables(client: "Clipbell") -> "Group":
     jobs = [job_row(each) for each in client.jobs(limit=ROWS)]
     deliveries = [delivery_row(each) for each in client.deliveries(limit=ROWS)]
     return Group(
-        Text(f"Clipbell at {client.url}   (Ctrl-C ends it)\n", "dim"),
-        screen.rich_table(COLUMNS, jobs, width),
-        Text(),
-        screen.rich_table(DELIVERY_COLUMNS, deliveries, width),
+        screen.rich_table(COLUMNS, jobs, width), Text(), screen.rich_table(DELIVERY_COLUMNS, deliveries, width)
     )
 
 
+def _titled(client: "Clipbell", tables: "Group", away: str = "") -> "Group":
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(Text(f"Clipbell at {client.url}. Ctrl-C ends it.{away}\n", "bold yellow" if away else "dim"), tables)
+
+
 def _in_lines(client: "Clipbell") -> None:
-    for notice in client.stream():
-        if notice.kind == "job":
-            found = client.job(notice.id)
-            screen.say(f"job {found.id} {found.state} {found.account}")
-        elif notice.kind == "delivery":
-            screen.say(f"delivery {notice.id}")
-        else:
-            screen.say(f"{notice.kind} {notice.id}")
-        sys.stdout.flush()
+    import time
+
+    while True:
+        for notice in client.stream():
+            screen.say(_line(client, notice))
+            sys.stdout.flush()
+        # the server ended it: it restarts, or it is gone, which the next request says
+        time.sleep(1)
+        client.jobs(limit=1)
+
+
+def _line(client: "Clipbell", notice: "Changed") -> str:
+    if notice.kind != "job":
+        return f"{notice.kind} {words.clean(notice.id)}"
+    found = client.job(notice.id)
+    return f"job {found.id} {found.state} {found.account}"

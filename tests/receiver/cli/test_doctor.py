@@ -1,0 +1,114 @@
+"""The doctor: what is well, what wants a look, what is to be mended, each with the next step; and no secret."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.receiver.cli.conftest import Run
+from tests.support.api_stand_in import TOKEN, StandIn
+from tests.support.command_line import clipbell
+from tests.support.http_server import Reply, Server, closed_port, serving
+
+KEY = "sk-" + "v" * 32
+HANDLER = {"name": "clips", "type": "downloader", "health": "ok", "last_reason": None, "last_outcome": "done"}
+
+
+@pytest.fixture
+def vendor() -> Iterator[Server]:
+    """A vendor that takes the key, and a proxy that leads to us: both answer 200."""
+    with serving(Reply(body=b'{"status": "ok"}')) as made:
+        yield made
+
+
+@pytest.fixture
+def well(server: StandIn, vendor: Server, folder: Path) -> StandIn:
+    """Everything is well."""
+    with (folder / "clipbell.toml").open("a") as file:
+        file.write('[handlers.clips]\ntype = "downloader"\ntarget = "clips"\n')
+        file.write(f'[vendors.vrex]\napi_key = "{KEY}"\nbase_url = "{vendor.url}"\n')
+    text = (folder / "clipbell.toml").read_text()
+    (folder / "clipbell.toml").write_text(f'public_url = "{vendor.url}"\n{text}')
+    server.says("GET", "/readyz", {"status": "ready", "problems": [], "counts": {}})
+    server.lists["/v1/handlers"] = [HANDLER]
+    return server
+
+
+def found(run: Run, check: str) -> dict[str, str]:
+    """What the doctor says of one check."""
+    findings: list[dict[str, str]] = json.loads(run("doctor", "--json").out)
+    (wanted,) = [each for each in findings if each["check"] == check]
+    return wanted
+
+
+def test_all_is_well(well: StandIn, run: Run, vendor: Server) -> None:
+    ended = run("doctor", "--json")
+    levels = {each["check"]: each["level"] for each in json.loads(ended.out)}
+    assert (ended.code, levels.pop("disk")) == (0, levels["server"])
+    checks = ("configuration", "vendors", "database", "server", "handler clips", "public URL", "key vrex")
+    assert levels == dict.fromkeys(checks, "ok")
+    assert sorted(seen.path for seen in vendor.seen) == ["/healthz", "/usage"]
+    (key_check,) = [seen for seen in vendor.seen if seen.path == "/usage"]
+    assert key_check.headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_key_that_is_refused_is_to_be_mended(well: StandIn, run: Run, vendor: Server) -> None:
+    vendor.answer(lambda seen: Reply(401 if seen.path == "/usage" else 200, b'{"status": "ok"}'))
+    said = found(run, "key vrex")
+    assert said == {
+        "level": "mend",
+        "check": "key vrex",
+        "text": "Vrex refuses it (HTTP 401)",
+        "next_step": "put a valid key into [vendors.vrex] api_key",
+    }
+    ended = run("doctor")
+    assert (ended.code, KEY in ended.out, TOKEN in ended.out) == (1, False, False)
+
+
+def test_a_public_url_that_leads_elsewhere_is_to_be_mended(well: StandIn, run: Run, vendor: Server) -> None:
+    vendor.answer(lambda _: Reply(200, b"<html>Welcome to nginx</html>"))
+    assert found(run, "public URL")["text"] == f"{vendor.url} answers HTTP 200, which is not us"
+
+
+def test_a_handler_that_fails_is_to_be_mended(well: StandIn, run: Run) -> None:
+    well.lists["/v1/handlers"] = [{**HANDLER, "health": "failing", "last_reason": "no room"}]
+    said = found(run, "handler clips")
+    assert (said["level"], said["text"]) == ("mend", "fails: no room")
+    assert said["next_step"] == "mend it, then try: clipbell handlers test clips"
+
+
+def test_a_server_that_is_not_ready_says_why(well: StandIn, run: Run) -> None:
+    well.says("GET", "/readyz", {"status": "unavailable", "problems": ["the disk is full"]}, 503)
+    said = found(run, "server")
+    assert (said["level"], said["text"]) == ("mend", "the disk is full")
+
+
+def test_a_server_of_another_configuration_is_seen(well: StandIn, run: Run) -> None:
+    well.says("GET", "/readyz", {"status": "ready"})
+    said = found(run, "server")
+    assert (said["level"], said["text"]) == ("mend", f"the one at {well.url} does not take our api_token")
+
+
+def test_a_server_that_does_not_run_is_no_failure(tmp_path: Path) -> None:
+    text = f'listen = "127.0.0.1:{closed_port()}"\napi_token = "{TOKEN}"\nsecret_keys = ["{"k" * 32}"]\n'
+    (tmp_path / "clipbell.toml").write_text(text)
+    ended = clipbell("doctor", folder=tmp_path)
+    assert ended.code == 0
+    assert "start it with clipbell serve" in ended.out
+    assert "nothing saves clips" in ended.out
+
+
+def test_a_damaged_database_is_to_be_mended(well: StandIn, run: Run, folder: Path) -> None:
+    (folder / "clipbell.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 8000)
+    said = found(run, "database")
+    assert (said["level"], said["next_step"]) == ("mend", "stop the server and restore a backup")
+
+
+def test_a_database_of_its_own_is_whole(well: StandIn, run: Run, folder: Path) -> None:
+    from receiver.store import migrate
+
+    migrate(f"sqlite:///{folder / 'clipbell.db'}")
+    said = found(run, "database")
+    assert said["level"] == "ok"
+    assert said["text"].endswith("is whole")
