@@ -105,8 +105,8 @@ def keep(path: Path, clips: Sequence[Mapping[str, Any]], lines: Iterable[Mapping
         connection.execute("BEGIN IMMEDIATE")
         try:
             _make_tables(db)
-            db.table("clips").upsert_all((dict(clip) for clip in clips), pk="job_id", alter=True)
-            db.table("ledger").upsert_all((_line(line) for line in lines), pk="id", alter=True)
+            db.table("clips").upsert_all((_sound(clip) for clip in clips), pk="job_id", alter=True)
+            db.table("ledger").upsert_all((_sound(_line(line)) for line in lines), pk="id", alter=True)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -161,6 +161,11 @@ def clip_of_event(event: Event, elapsed: float | None) -> dict[str, Any]:
         "settled_at": rfc3339(event.occurred_at),
         "elapsed_seconds": elapsed,
     }
+
+
+def _sound(row: Mapping[str, Any]) -> dict[str, Any]:
+    # half a character cannot be stored
+    return {name: v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for name, v in row.items()}
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:

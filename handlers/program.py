@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
 _OUTPUT, _SHOWN = 65_536, 500
 #: Seconds from SIGTERM to SIGKILL, and from one look at the program to the next.
-_GRACE, _LOOK = 2.0, 0.02
+_GRACE, _LOOK = 1.0, 0.02
 
 
 class Program:
