@@ -25,8 +25,8 @@ HANDLER_COLUMNS = (
 @verb(*REMOTE)
 def handlers(
     given: Given,
-    action: Annotated[str | None, typer.Argument(metavar="[test", help="Send a sample event …")] = None,
-    name: Annotated[str | None, typer.Argument(metavar="NAME]", help="… through this handler.")] = None,
+    action: Annotated[str | None, typer.Argument(metavar="test", help="Send a sample event …")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="… through this handler.")] = None,
 ) -> None:
     """List handlers with their health; test one."""
     if action is None:
@@ -38,7 +38,7 @@ def handlers(
 
 @verb(*READING)
 def vendors(
-    given: Given, name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one.")] = None
+    given: Given, name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this one.")] = None
 ) -> None:
     """Show what each vendor can do, its limits, prices and quirks."""
     from receiver.cli.trouble import Failure

@@ -53,8 +53,13 @@ def on_database(settings: "Settings") -> Finding:
     if settings.database_url.startswith("sqlite"):
         return _on_file(Path(settings.database_url.removeprefix("sqlite:///")))
     from receiver.store import schema_version
+    from schemas.errors import ClipbellError
 
-    version = schema_version(settings.database_url)
+    try:
+        version = schema_version(settings.database_url)
+    except ClipbellError as error:
+        step = "start PostgreSQL, or mend database_url"
+        return Finding("mend", "database", f"PostgreSQL cannot be used: {error}", step)
     if version is None:
         return Finding("mend", "database", "PostgreSQL answers, but is empty", "run clipbell migrate")
     return Finding("ok", "database", f"PostgreSQL answers; schema {version}")

@@ -11,7 +11,7 @@ from receiver.cli.trouble import FAILED
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
-    from receiver.client import Alert, Evidence
+    from receiver.client import Alert, Clip, Evidence
 
 EVIDENCE_COLUMNS = (
     Column("id"),
@@ -52,19 +52,9 @@ def clips(
         more = [{"file": state} for state in states] or [{}] * len(found)
         screen.print_json([{**each.raw, **extra} for each, extra in zip(found, more, strict=True)])
     else:
-        rows = [
-            (
-                each.job_id,
-                str(each.number),
-                words.size(each.bytes),
-                words.short_moment(each.at),
-                words.clean(each.path),
-                each.sha256,
-            )
-            for each in found
-        ]
-        checked = [(state, *row) for state, row in zip(states, rows, strict=True)] if verify else rows
-        screen.table(CHECKED_COLUMNS if verify else CLIP_COLUMNS, checked, empty="No clip is saved yet.")
+        firsts: list[tuple[str, ...]] = [(state,) for state in states] or [()] * len(found)
+        rows = [(*first, *_clip_row(each)) for first, each in zip(firsts, found, strict=True)]
+        screen.table(CHECKED_COLUMNS if verify else CLIP_COLUMNS, rows, empty="No clip is saved yet.")
     if any(state in ("missing", "damaged") for state in states):
         raise typer.Exit(FAILED)
 
@@ -72,7 +62,7 @@ def clips(
 @verb(*REMOTE)
 def evidence(
     given: Given,
-    evidence_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Print the bytes of this one.")] = None,
+    evidence_id: Annotated[str | None, typer.Argument(metavar="ID", help="Print the bytes of this one.")] = None,
     *,
     job: Annotated[str | None, typer.Option(metavar="ID", help="About one job.")] = None,
     kind: Annotated[str | None, typer.Option(metavar="K", help="Such as callback or status.")] = None,
@@ -123,6 +113,11 @@ def _print_bytes(body: bytes) -> None:
     # a terminal would obey the control characters that somebody sent us
     sys.stdout.buffer.write(body if not sys.stdout.isatty() else words.printable(body))
     sys.stdout.buffer.flush()
+
+
+def _clip_row(found: "Clip") -> tuple[str, ...]:
+    saved, path = words.short_moment(found.at), words.clean(found.path)
+    return (found.job_id, str(found.number), words.size(found.bytes), saved, path, found.sha256)
 
 
 def _evidence_row(found: "Evidence") -> tuple[str, ...]:

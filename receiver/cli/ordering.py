@@ -113,7 +113,11 @@ def _finish(given: Given, client: "Clipbell", job: "Job", *, wait: bool) -> None
     from receiver.cli.waiting import watched
 
     if wait:
-        job = watched(client, job)
+        try:
+            job = watched(client, job)
+        except KeyboardInterrupt:
+            screen.note(f"\nIt goes on without you. See: clipbell job {job.id}")
+            raise
     if given.as_json:
         screen.print_json(job.raw)
     else:

@@ -64,7 +64,7 @@ def event(given: Given, event_id: Annotated[str, typer.Argument(metavar="ID", he
 @verb(*REMOTE)
 def replay(
     given: Given,
-    event_ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Events.")] = None,
+    event_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Events.")] = None,
     *,
     handler: Annotated[str | None, typer.Option(metavar="NAME", help="To one handler only.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Also where it succeeded.")] = False,
@@ -104,9 +104,7 @@ def deliveries(
 
 
 @verb(*REMOTE)
-def retry(
-    given: Given, delivery_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Deliveries.")]
-) -> None:
+def retry(given: Given, delivery_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Deliveries.")]) -> None:
     """Try deliveries again now."""
     with given.client() as client:
         found = [client.retry(each) for each in delivery_ids]

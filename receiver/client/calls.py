@@ -131,7 +131,7 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> Clipbell
     problem = _problem(body)
     code, text = problem.get("code"), problem.get("detail") or problem.get("title")
     if not isinstance(code, str) or not isinstance(text, str):
-        return ServerFailed(_strange(status), code="not_clipbell", status=status)
+        return ServerFailed(_strange(status), code="not_clipbell", status=status, raw=problem)
     kind = Refused if status < 500 or code == "vendor_unreachable" else ServerFailed
     found = _BY_CODE.get(code, kind)
     wait = _seconds(headers.get("retry-after"))

@@ -157,7 +157,10 @@ class Clipbell(_Routes):
         return answer
 
     def stream(self) -> Iterator[Changed]:
-        """Follow what changes, until the server ends it (ServerUnreachable). First read what you show, then follow."""
+        """Follow what changes, until the server ends it or is gone. First read what you show, then follow.
+
+        Raises: ServerUnreachable, Refused.
+        """
         notices = Notices()
         try:
             with self._http.stream("GET", "/v1/stream", timeout=_deadlines(STREAM_TIMEOUT)) as answer:
@@ -212,7 +215,10 @@ class AsyncClipbell(_Routes):
         return answer
 
     async def stream(self) -> AsyncIterator[Changed]:
-        """Follow what changes, until the server ends it (ServerUnreachable). First read what you show, then follow."""
+        """Follow what changes, until the server ends it or is gone. First read what you show, then follow.
+
+        Raises: ServerUnreachable, Refused.
+        """
         notices = Notices()
         try:
             async with self._http.stream("GET", "/v1/stream", timeout=_deadlines(STREAM_TIMEOUT)) as answer:

@@ -4,6 +4,7 @@ An order always bears an idempotency key, so that an answer lost between here an
 without paying twice. Nothing else is ever sent twice.
 """
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -113,10 +114,7 @@ def resolve(job_id: str, *, vendor_job_id: str | None) -> Conversation[Job]:
 
 
 def wait(
-    job_id: str,
-    *,
-    timeout: float | None = None,
-    on_look: Callable[[Job], object] | None = None,
+    job_id: str, *, timeout: float | None = None, on_look: Callable[[Job], object] | None = None
 ) -> Conversation[Job]:
     """Look until the job has ended (see `Job.has_ended`) and answer it; `on_look` is told of every look.
 
@@ -126,25 +124,27 @@ def wait(
     began = heard = time.monotonic()
     pause = FIRST_LOOK
     while True:
-        try:
-            found: Job = yield from job(job_id)
-        except ServerUnreachable:
-            if time.monotonic() - heard > AWAY:
-                raise
-        else:
+        found = yield from _look(job_id, heard + AWAY)
+        if found:
             heard = time.monotonic()
             if on_look:
                 on_look(found)
             if found.has_ended:
                 return found
-        left = None if timeout is None else began + timeout - time.monotonic()
-        if left is not None and left <= 0:
-            raise WaitedTooLong(
-                f"{job_id} has not ended after {timeout:g} s; it goes on",
-                code="waited_too_long",
-            )
-        yield Pause(pause if left is None else min(pause, left))
+        left = math.inf if timeout is None else began + timeout - time.monotonic()
+        if left <= 0:
+            raise WaitedTooLong(f"{job_id} has not ended after {timeout:g} s; it goes on", code="waited_too_long")
+        yield Pause(min(pause, left))
         pause = min(pause * 1.5, LATEST_LOOK)
+
+
+def _look(job_id: str, patient_until: float) -> Conversation[Job | None]:
+    try:
+        return (yield from job(job_id))
+    except ServerUnreachable:
+        if time.monotonic() > patient_until:
+            raise
+        return None
 
 
 def ready() -> Conversation[Mapping[str, Any]]:

@@ -112,3 +112,11 @@ def test_a_database_of_its_own_is_whole(well: StandIn, run: Run, folder: Path) -
     said = found(run, "database")
     assert said["level"] == "ok"
     assert said["text"].endswith("is whole")
+
+
+def test_a_postgresql_that_is_away_is_one_finding_among_others(well: StandIn, run: Run) -> None:
+    url = f"postgresql://clipbell:a-secret-password@127.0.0.1:{closed_port()}/clipbell"
+    ended = run("doctor", "--json", environ={"DATABASE_URL": url})
+    said = {each["check"]: each for each in json.loads(ended.out)}
+    assert (ended.code, said["database"]["level"], said["key vrex"]["level"]) == (1, "mend", "ok")
+    assert "a-secret-password" not in ended.out

@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import httpx
+
 from receiver.registry import vendor_names
 from tests.receiver.cli.conftest import Run
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, completed
@@ -44,6 +46,8 @@ def test_the_simulator_says_how_to_be_configured_and_ends_when_told(tmp_path: Pa
     lines: list[str] = []
     while not lines or not lines[-1].startswith("allow"):
         lines.append(process.stdout.readline())
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False) as client:
+        assert client.get(f"{lines[0].split()[5]}/control").status_code == 200
     process.send_signal(signal.SIGTERM)
     process.stdout.close()
     assert process.wait(20) == 0
