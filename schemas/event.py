@@ -6,13 +6,14 @@ knows a vendor.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
 Unit = Literal["USD", "credits"]
 MICROS = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EventType(StrEnum):
@@ -216,10 +217,10 @@ def _known_moment(text: str) -> datetime:
 
 def at(micros: int) -> datetime:
     """Turn stored microseconds since 1970 UTC into a moment."""
-    seconds, rest = divmod(micros, MICROS)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 def micros(when: datetime) -> int:
     """Turn a moment into microseconds since 1970 UTC, as the store keeps them."""
-    return int(when.timestamp()) * MICROS + when.microsecond
+    since = when - _EPOCH
+    return (since.days * 86_400 + since.seconds) * MICROS + since.microseconds
