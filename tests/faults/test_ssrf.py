@@ -181,8 +181,10 @@ def test_with_the_ban_off_the_alternating_name_does_reach_the_other_address() ->
 )
 def test_one_banned_address_among_several_bans_the_name(answers: list[str]) -> None:
     resolve, _ = resolver(answers)
-    outcomes, good, bad = asyncio.run(rebound(Net(allow=(GOOD,), resolve=resolve), 2))
+    net = Net(allow=(GOOD,), resolve=resolve)
+    outcomes, good, bad = asyncio.run(rebound(net, 2))
     assert (outcomes, good, bad) == ([AddressRefused] * 2, 0, 0)
+    assert isinstance(asyncio.run(tried(net, "https://cdn.example/")), AddressRefused)
 
 
 def test_where_one_judged_address_is_down_the_next_is_called() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import gzip
 import ipaddress
 import logging
@@ -296,12 +297,25 @@ def test_a_cancelled_call_lets_go_of_its_connection() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            # the server's task ends only when the other side closes
-            async with asyncio.timeout(2):
-                await asyncio.gather(*(each for each in wire._tasks if each))
+            await wire.left(2)
             return len(wire.said)
 
     assert run(main()) == 1
+
+
+def test_a_handshake_that_is_given_up_lets_go_of_its_connection() -> None:
+    async def main() -> NetError:
+        async with listening(end="hold") as wire:
+            error = await failure(vendor_net(), f"https://127.0.0.1:{wire.port}/", timeout=0.2)
+            await wire.left(2)
+            return error
+
+    gc.disable()  # it would close what was forgotten
+    try:
+        error = run(main())
+    finally:
+        gc.enable()
+    assert (type(error), str(error)) == (Unsent, "127.0.0.1: no connection within the time given")
 
 
 # --- a stream ---

@@ -56,6 +56,11 @@ class Wire:
             if self.end == "hold":
                 await reader.read()
 
+    async def left(self, within: float) -> None:
+        """Wait until everybody who was held has gone; TimeoutError where somebody stays."""
+        async with asyncio.timeout(within):
+            await asyncio.gather(*(task for task in self._tasks if task is not None))
+
     async def stop(self) -> None:
         """End every connection that is still held."""
         for task in self._tasks:

@@ -91,6 +91,13 @@ def test_requests_sent_ahead_are_answered_in_their_order(app: Echo, server: Serv
     assert [path for _, path, _ in app.got] == ["/0", "/1", "/2", "/3", "/last"]
 
 
+def test_the_limit_of_a_head_is_for_one_request_and_not_for_what_arrives_together(app: Echo, server: Server) -> None:
+    one = b"GET /a HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 4_000 + b"\r\n\r\n"
+    ahead = one * 7
+    answers = said(server.port, ahead[:2_000], ahead[2_000:26_000], ahead[26_000:] + LAST, pause=0.05)
+    assert statuses(answers) == [200] * 8
+
+
 def test_a_connection_is_kept_for_the_next_request() -> None:
     with running(Echo(), receive=0.5) as server, connected(server.port) as sock:
         for _ in range(4):
@@ -249,9 +256,11 @@ def test_sending_a_byte_now_and_then_buys_no_time(hasty: Server, request_: bytes
 
 def test_the_application_learns_quietly_that_its_client_was_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     app = Echo()
-    with running(app, receive=0.2) as server:
-        said(server.port, b"POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhi")
-    assert (app.got, app.gone) == ([], ["/half"])
+    with running(app, receive=0.2) as server, connected(server.port) as sock:
+        sock.sendall(b"POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhi")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 408")
+        time.sleep(0.2)
+        assert (app.got, app.gone) == ([], ["/half"])
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
@@ -262,6 +271,21 @@ def test_large_requests_have_more_time_on_their_path() -> None:
         late, took = seconds_until_closed(server.port, head, b"half")
     assert (statuses(whole), statuses(late)) == ([200], [408])
     assert 0.8 <= took < 2.4
+
+
+def test_an_answered_upload_that_goes_on_has_the_short_deadline_also_on_that_path() -> None:
+    head = b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 2000000\r\n\r\nhalf"
+    with running(Echo(), receive=0.2, receive_long=2.5) as server:
+        answers, took = seconds_until_closed(server.port, head)
+    assert statuses(answers) == [413]
+    assert took < 2
+
+
+def test_after_an_answered_upload_the_connection_is_not_kept_for_ever(hasty: Server) -> None:
+    head = POST + b"Content-Length: 2000000\r\n\r\n"
+    answers, took = seconds_until_closed(hasty.port, head, b"a" * 2_000_000, pause=0.05)
+    assert statuses(answers) == [413]
+    assert DEADLINE <= took < DEADLINE + 1.5
 
 
 def test_an_application_that_thinks_for_long_is_not_cut_off() -> None:
@@ -278,6 +302,12 @@ def test_a_refused_upload_reads_its_refusal_while_it_still_sends(server: Server)
         assert sock.recv(4096).startswith(b"HTTP/1.1 413")
         sock.sendall(LAST)
         assert statuses(rest_of(sock)) == [200]
+
+
+def test_a_client_whose_head_is_refused_may_finish_sending_and_then_read_why(server: Server) -> None:
+    with connected(server.port) as sock:
+        sock.sendall(POST + b"X-A: " + b"a" * (20 * MIB))
+        assert statuses(rest_of(sock)) == [431]
 
 
 def test_who_never_reads_the_answer_is_cut_off_and_who_reads_slowly_is_not() -> None:
