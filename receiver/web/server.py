@@ -28,6 +28,7 @@ _HURRY = 2.0
 _FILES_WANTED = 65_536
 #: Of a hundred open files, how many may be connections of clients.
 _SHARE = 75
+_NO_STORE = (b"cache-control", b"no-store")
 _HEADERS = [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")]
 
 
@@ -38,11 +39,11 @@ def _nothing() -> None:
 class Server(uvicorn.Server):
     """One listening server. `port` is the real one, also where port 0 was asked for."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], app: "_Lifespan") -> None:
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], app: "_Edge") -> None:
         super().__init__(config)
         self.port: int = sockets[0].getsockname()[1]
         self._sockets = sockets
-        self._lifespan = app
+        self._edge = app
         #: Called in the server's loop: when it answers, and when it begins to stop (end long answers then).
         self.on_start: Callable[[], None] = _nothing
         self.on_stop: Callable[[], None] = _nothing
@@ -56,14 +57,14 @@ class Server(uvicorn.Server):
         try:
             await super().serve(sockets or self._sockets)
         except SystemExit:
-            if self._lifespan.failure is None:
+            if self._edge.failure is None:
                 raise
         finally:
             sweeper.cancel()
             for each in self._sockets:
                 each.close()
-        if self._lifespan.failure is not None:
-            raise self._lifespan.failure
+        if self._edge.failure is not None:
+            raise self._edge.failure
 
     def stop(self) -> None:
         """Ask for a graceful end, from any thread."""
@@ -105,8 +106,11 @@ class Server(uvicorn.Server):
             sweep(self.server_state.connections, loop.time())
 
 
-class _Lifespan:
-    """The application, with what its lifespan raises kept for the caller and out of the log."""
+class _Edge:
+    """The application, with what its lifespan raises kept for the caller and out of the log.
+
+    An answer that does not say how long it may be kept is not kept by anybody.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -115,8 +119,16 @@ class _Lifespan:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return
+
+        async def not_kept(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                if all(name != b"cache-control" for name, _ in headers):
+                    message = {**message, "headers": [*headers, _NO_STORE]}
+            await send(message)
+
+        await self._app(scope, receive, not_kept)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def without_traceback(message: Message) -> None:
@@ -136,7 +148,7 @@ def make_server(app: ASGIApp, host: str, port: int, *, limits: Limits | None = N
     Raises: ConfigurationError where it cannot listen there.
     """
     sockets = _bound(host, port)
-    wrapped = _Lifespan(app)
+    wrapped = _Edge(app)
     config = uvicorn.Config(
         wrapped,
         http=guarded(_within_files(limits or Limits())),

@@ -88,7 +88,22 @@ def test_answers_bear_security_headers_and_no_name_of_the_server() -> None:
     lines = answer.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
     assert b"x-content-type-options: nosniff" in lines
     assert b"referrer-policy: no-referrer" in lines
+    assert b"cache-control: no-store" in lines
     assert not [line for line in lines if line.startswith(b"server:")]
+
+
+def test_an_answer_that_says_how_long_it_may_be_kept_is_left_as_it_is() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await Echo()(scope, receive, send)
+            return
+        headers = [(b"cache-control", b"max-age=60"), (b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    with running(app) as server:
+        answer = (said(server.port, GET + b"\r\n") or b"").lower()
+    assert answer.count(b"cache-control") == answer.count(b"cache-control: max-age=60\r\n") == 1
 
 
 def test_a_forwarded_address_is_not_believed() -> None:
