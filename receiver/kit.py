@@ -21,6 +21,8 @@ class Kit:
     tokens: Tokens
     #: For calls to vendors: their `base_url` is the operator's word.
     net: Net
+    #: For addresses that others gave: banned ones are refused.
+    public: Net
     #: Microseconds since 1970.
     now: Callable[[], int]
     #: A number within 0..1.

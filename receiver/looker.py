@@ -8,11 +8,12 @@ from receiver.kit import Kit
 from receiver.settings import Account
 from receiver.settle import SECOND, Door, settle, with_ends
 from receiver.store.protocol import Applied, Change, Evidence
-from schemas.answers import Busy, LookOutcome, Missing, Refused, Unclear, read_look
+from schemas.answers import Busy, LookOutcome, Missing, Refused, Unclear, read_look, read_renewal
 from schemas.errors import NetError, Unanswered, VendorBusy
 from schemas.event import Source, Video, at
 from schemas.job import Job, JobState
-from schemas.report import Report, Said
+from schemas.report import Report
+from schemas.vendor import Answer, StatusRequest
 
 #: Seconds that one look may take.
 TIMEOUT = 10.0
@@ -54,31 +55,43 @@ class Looker:
         job = await self._kit.store.job(job_id)
         if job is None or job.vendor_job_id is None or job.account not in self._kit.settings.accounts:
             return ()
-        found = await self._ask(job)
-        if isinstance(found.outcome, Unclear | Refused | Busy):
-            raise Unanswered("the vendor gave no fresh URL")
-        if not isinstance(found.outcome, Report) or found.outcome.said is not Said.COMPLETED:
-            return ()
+        vendor = self._kit.settings.accounts[job.account].vendor
+        answer, evidence = await self._call(job, "renewal", vendor.renew_request or vendor.status_request)
         now = self._kit.now()
-        videos = with_ends(found.outcome.videos, found.account.vendor, at(now))
-        await self._kit.store.apply(job.id, lambda row: _renewed(row, videos), found.evidence)
+        videos = with_ends(self._videos(answer, job), vendor, at(now))
+        await self._kit.store.apply(job.id, lambda row: _renewed(row, videos), evidence)
         return videos
 
+    def _videos(self, answer: Answer, job: Job) -> tuple[Video, ...]:
+        account, now = self._kit.settings.accounts[job.account], at(self._kit.now())
+        if account.vendor.renew_request is not None:
+            renewed = read_renewal(account.vendor, answer, now)
+            if isinstance(renewed, tuple):
+                return renewed
+            raise Unanswered("the vendor gave no fresh URL")
+        found = read_look(account.vendor, answer, account.terms, now)
+        if isinstance(found, Unclear | Refused | Busy):
+            raise Unanswered("the vendor gave no fresh URL")
+        return found.videos if isinstance(found, Report) else ()
+
     async def _ask(self, job: Job) -> Look:
+        account = self._kit.settings.accounts[job.account]
+        try:
+            answer, evidence = await self._call(job, "look", account.vendor.status_request)
+        except NetError as error:
+            return Look(account, Unclear(str(error)), None)
+        return Look(account, read_look(account.vendor, answer, account.terms, at(self._kit.now())), evidence)
+
+    async def _call(self, job: Job, kind: str, request_of: StatusRequest) -> tuple[Answer, Evidence]:
         kit = self._kit
         account = kit.settings.accounts[job.account]
         assert job.vendor_job_id is not None  # noqa: S101 - callers have seen to it; tells the type checker
-        turn = await kit.store.take_turn(account.name, "look", account.limits, kit.now())
+        turn = await kit.store.take_turn(account.name, kind, account.limits, kit.now())
         if turn:
             wait = max((turn - kit.now()) / SECOND, 0.1)
             raise VendorBusy(f"{account.name} is at its limit of calls; try again in {wait:.0f} s.", retry_after=wait)
-        request = account.vendor.status_request(job.vendor_job_id, account.terms)
-        try:
-            answer = await call(kit, account, request, TIMEOUT)
-        except NetError as error:
-            return Look(account, Unclear(str(error)), None)
-        evidence = evidence_of(kit, account, job.id, "status", answer)
-        return Look(account, read_look(account.vendor, answer, account.terms, at(kit.now())), evidence)
+        answer = await call(kit, account, request_of(job.vendor_job_id, account.terms, job.model), TIMEOUT)
+        return answer, evidence_of(kit, account, job.id, "status", answer)
 
     def _decide(self, job: Job | None, look: Look, door: Door) -> Change:
         rules = self._kit.rules

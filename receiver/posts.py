@@ -8,7 +8,6 @@ from receiver import clock
 from receiver.courier import Post
 from receiver.kit import Kit
 from receiver.looker import Looker
-from receiver.net import Net
 from receiver.routing import Route
 from receiver.settings import Settings
 from receiver.store.protocol import Query
@@ -32,13 +31,11 @@ def routes_of(settings: Settings) -> list[Route]:
 
 def make_posts(kit: Kit, looker: Looker, names: Sequence[str] | None = None) -> list[Post]:
     """Make the configured handlers, or only those of these names."""
-    http = Net(allow=kit.settings.allow, public_only=True)
-
     async def ledger_lines(job_id: str) -> Sequence[Mapping[str, Any]]:
         lines = await kit.store.ledger(Query({"job_id": job_id}, 200))
         return [line_json(line) for line in reversed(lines)]
 
-    tools = Tools(http, kit.settings.folder, clock.now, looker.fresh_videos, ledger_lines)
+    tools = Tools(kit.public, kit.settings.folder, clock.now, looker.fresh_videos, ledger_lines)
     return [
         Post(config.name, config.type, config.type.make(config.options, tools))
         for config in kit.settings.handlers.values()

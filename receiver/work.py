@@ -38,6 +38,7 @@ def make_kit(settings: Settings, store: Store) -> Kit:
         rules=Rules(settings.accounts, settings.confirm, router),
         tokens=Tokens(settings.secret_keys),
         net=Net(public_only=False),
+        public=Net(allow=settings.allow, public_only=True),
         now=clock.micros,
         dice=random.random,
     )
