@@ -6,7 +6,7 @@ import typer
 
 from receiver.cli import screen, words
 from receiver.cli.screen import Column
-from receiver.cli.trouble import WrongUsage
+from receiver.cli.trouble import WrongUsage, check_word
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")]
+STATES = ("queued", "submitting", "running", "completed", "failed", "rejected", "unknown", "abandoned")
 COLUMNS = (
     Column("id"),
     Column("state"),
     Column("account"),
     Column("cost", right=True),
-    Column("ordered"),
+    Column("ordered", extra=True),
     Column("tags", extra=True),
     Column("prompt", flexible=True),
 )
@@ -36,6 +37,7 @@ def jobs(
     limit: Limit = 50,
 ) -> None:
     """List jobs, newest first."""
+    check_word("--state", state, STATES)
     with given.client() as client:
         found = client.jobs(state=state, vendor=vendor, tag=tag, batch=batch, limit=limit)
     if given.as_json:

@@ -18,9 +18,9 @@ EVIDENCE_COLUMNS = (
     Column("when"),
     Column("kind"),
     Column("verdict"),
-    Column("status", right=True),
-    Column("size", right=True),
-    Column("account"),
+    Column("status", right=True, extra=True),
+    Column("size", right=True, extra=True),
+    Column("account", extra=True),
     Column("job", extra=True),
 )
 CLIP_COLUMNS = (

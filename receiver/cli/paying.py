@@ -10,7 +10,7 @@ import typer
 
 from receiver.cli import screen, words
 from receiver.cli.screen import Column
-from receiver.cli.trouble import WrongUsage
+from receiver.cli.trouble import WrongUsage, check_word
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def ledger(
     ] = None,
 ) -> None:
     """Show what the vendors took."""
-    if by not in KEYS:
-        raise WrongUsage(f"--by takes one of {', '.join(KEYS)}.")
+    check_word("--by", by, KEYS)
     if as_csv and (export or given.as_json):
         raise WrongUsage("Give only one of --csv, --export and --json.")
     if as_csv or export:
@@ -62,7 +61,7 @@ def _lines(given: Given, export: Path | None) -> None:
 
 
 def _columns(by: str) -> tuple[Column, ...]:
-    numbers = ("charged", "refunded", "total", "open (estimate)", "jobs", "of unknown price")
+    numbers = ("charged", "refunded", "total", "open", "jobs", "unpriced")
     return (Column(by), Column("unit"), *(Column(title, right=True) for title in numbers))
 
 

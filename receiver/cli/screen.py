@@ -23,7 +23,7 @@ STYLES = {
 }
 _GAP = 2
 #: A flexible column is never narrower, in characters.
-_LEAST = 16
+_LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import typer
 from receiver.cli import screen, words
 from receiver.cli.jobs import Limit
 from receiver.cli.screen import Column
+from receiver.cli.trouble import check_word
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
@@ -19,14 +20,15 @@ EVENT_COLUMNS = (
     Column("job", extra=True),
     Column("about", flexible=True),
 )
+STATES = ("pending", "running", "done", "dead", "parked")
 DELIVERY_COLUMNS = (
     Column("id"),
     Column("state"),
     Column("handler"),
     Column("tries", right=True),
-    Column("next"),
+    Column("next", extra=True),
+    Column("target", flexible=True, extra=True),
     Column("event", extra=True),
-    Column("target", flexible=True),
     Column("last", flexible=True),
 )
 
@@ -96,6 +98,7 @@ def deliveries(
     limit: Limit = 50,
 ) -> None:
     """List deliveries, newest first."""
+    check_word("--state", state, STATES)
     with given.client() as client:
         found = client.deliveries(state=state, handler=handler, job_id=job, limit=limit)
     if given.as_json:
@@ -154,7 +157,7 @@ def delivery_row(found: "Delivery") -> tuple[str, ...]:
         found.handler,
         str(len(found.attempts)),
         words.short_moment(found.next_at),
-        found.event_id,
         words.clean(found.target),
+        found.event_id,
         words.clean((last.reason or last.outcome) if last else ""),
     )

@@ -3,6 +3,7 @@
 0 done, 1 the thing asked for failed, 2 wrong usage or configuration, 3 the server cannot be reached.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SENT = "What was asked may have been done all the same: look (`clipbell jobs`) before you repeat it."
@@ -19,6 +20,15 @@ class WrongUsage(Failure):
     """The command line or the configuration cannot be used."""
 
     code = WRONG
+
+
+def check_word(option: str, given: str | None, known: Sequence[str]) -> None:
+    """Refuse a word that an option does not know.
+
+    Raises: WrongUsage.
+    """
+    if given is not None and given not in known:
+        raise WrongUsage(f"{option} takes one of {', '.join(known)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +90,6 @@ def _file_of(error: OSError) -> str:
 
 def _sentence(text: str) -> str:
     text = text.strip() or "It failed without a reason"
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?", ":")) else ".")
+    # an id at the beginning stays as it is
+    first = text[:1].upper() if text.split()[0].isalpha() else text[:1]
+    return f"{first}{text[1:]}" + ("" if text.endswith((".", "!", "?", ":")) else ".")

@@ -45,13 +45,17 @@ def size(count: int | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """A stretch of time: `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    """A stretch of time: `48 s`, `3 min 20 s`, `1 h`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"
-    if whole < 7200:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 3600:
+        return _two(whole // 60, "min", whole % 60, "s")
+    return _two(whole // 3600, "h", whole % 3600 // 60, "min")
+
+
+def _two(large: int, unit: str, small: int, smaller: str) -> str:
+    return f"{large} {unit} {small} {smaller}" if small else f"{large} {unit}"
 
 
 def pairs(data: Mapping[str, Any]) -> str:

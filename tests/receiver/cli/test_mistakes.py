@@ -112,6 +112,8 @@ def test_a_busy_vendor_says_when(run: Run, server: StandIn) -> None:
             "--resolve sent needs the vendor's id of the job: clipbell job ID --resolve sent VENDOR_JOB_ID",
         ),
         (("job", JOB_ID, "vg_1"), "A vendor's id is taken with --resolve sent only."),
+        (("jobs", "--state", "done"), "--state takes one of queued, submitting, running, completed, failed, "),
+        (("deliveries", "--state", "x"), "--state takes one of pending, running, done, dead, parked."),
         (("ledger", "--by", "mood"), "--by takes one of vendor, account, day, model, tag."),
         (("replay",), "Name the events to replay, or say --since 2h."),
         (("replay", "--since", "2 weeks"), "--since '2 weeks' is no duration; write it as 90s, 10m, 2h or 7d."),

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from receiver.cli import words
+from receiver.cli.jobs import COLUMNS as JOB_COLUMNS
+from receiver.cli.keeping import CLIP_COLUMNS, EVIDENCE_COLUMNS
 from receiver.cli.screen import Column, cut, layout, plain_table
+from receiver.cli.telling import DELIVERY_COLUMNS, EVENT_COLUMNS
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, completed, job
 
 COLUMNS = (Column("id"), Column("tags", extra=True), Column("n", right=True), Column("prompt", flexible=True))
@@ -24,9 +27,9 @@ ROW = ("job_0123456789", "spring", "7", "a red kite over the sea at dawn")
         (200, {0: 14, 1: 6, 2: 1, 3: 31}),
         (58, {0: 14, 1: 6, 2: 1, 3: 31}),
         (50, {0: 14, 1: 6, 2: 1, 3: 23}),
-        (43, {0: 14, 1: 6, 2: 1, 3: 16}),
-        (42, {0: 14, 2: 1, 3: 23}),
-        (10, {0: 14, 2: 1, 3: 16}),
+        (35, {0: 14, 1: 6, 2: 1, 3: 8}),
+        (34, {0: 14, 2: 1, 3: 15}),
+        (9, {0: 14, 2: 1, 3: 8}),
     ],
 )
 def test_flexible_columns_shrink_before_extra_ones_go(width: int, shown: dict[int, int]) -> None:
@@ -93,7 +96,9 @@ def test_sizes(count: int | None, said: str) -> None:
     assert words.size(count) == said
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (74.6, "75 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (74.6, "75 s"), (200, "3 min 20 s"), (3600, "1 h"), (7500, "2 h 5 min")]
+)
 def test_spans(seconds: float, said: str) -> None:
     assert words.span(seconds) == said
 
@@ -112,3 +117,25 @@ def test_moments_are_local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bytes_on_a_terminal_lose_their_control_characters() -> None:
     assert words.printable(b"a\x1b[2J\tb\n\xff") == "a�[2J\tb\n�\n".encode()
+
+
+def _row(*cells: str) -> tuple[str, ...]:
+    return tuple(cell or "x" * 30 for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        (JOB_COLUMNS, _row("", "submitting", "aivideoapi", "~2000 credits", "11-20 12:00:00", "spring", "")),
+        (DELIVERY_COLUMNS, _row("", "pending", "downloader", "3", "11-20 12:00:00", "", "", "")),
+        (EVENT_COLUMNS, _row("", "video.completed", "11-20 12:00:00", "", "")),
+        (
+            EVIDENCE_COLUMNS,
+            _row("", "11-20 12:00:00", "callback", "contradiction", "200", "256.0 KiB", "aivideoapi", ""),
+        ),
+        (CLIP_COLUMNS, _row("", "1", "256.0 MiB", "11-20 12:00:00", "", "")),
+    ],
+)
+def test_every_list_fits_into_eighty_columns(columns: tuple[Column, ...], row: tuple[str, ...]) -> None:
+    widths = layout(columns, [row], 80)
+    assert sum(widths.values()) + 2 * (len(widths) - 1) <= 80
