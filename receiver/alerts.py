@@ -35,6 +35,10 @@ WORDS: Mapping[str, Word] = {
         "{event} for {handler} was given up: {reason}",
         "Mend the cause, then deliver it with: clipbell retry {delivery}",
     ),
+    "clip.at_risk": Word(
+        "The clip of {job} is not saved yet after {tries} tries: {reason}",
+        "{end}; mend the cause, or fetch it by hand from the URL that clipbell job {job} shows",
+    ),
     "account.stopped": Word(
         "{account} refuses our calls: {reason}",
         "Check the key and the balance at the vendor; calls are tried again by themselves",

@@ -7,8 +7,10 @@ from receiver.alerts import Notice
 from receiver.retry import failures_in_a_row, next_perishable_try, next_try
 from receiver.settle import Rules
 from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Finish
-from schemas.event import Event, EventType, Source, Trust, at
+from schemas.event import Event, EventType, Source, Trust, at, rfc3339
 
+#: A download is at risk after so many failures in a row, or with so little of its URL's life left.
+RISKY_TRIES, RISKY_REST = 5, 15 * 60 * 1_000_000
 #: What is kept of the other side's words.
 MAX_WORDS = 1000
 
@@ -32,7 +34,7 @@ def ending(end: Ending, rules: Rules) -> Finish:
     next_at = _next_at(end, outcome) if isinstance(outcome, TryLater) else None
     if next_at is not None:
         attempt = Attempt(end.now, "later", _cut(outcome.reason), _cut(outcome.answer))
-        return Finish("pending", attempt, next_at=next_at)
+        return Finish("pending", attempt, next_at=next_at, raised=_at_risk(end, outcome.reason, rules))
     reason = outcome.reason if isinstance(outcome, GiveUp) else f"{outcome.reason}; no attempts are left"
     attempt = Attempt(end.now, "gave_up", _cut(reason), _cut(outcome.answer))
     return Finish("dead", attempt, raised=(_dead(end, reason, rules),))
@@ -60,8 +62,25 @@ def _done(end: Ending, done: Done, rules: Rules) -> Finish:
     if was_dead:
         text = f"{delivery.id} for {delivery.handler} was delivered after all"
         cleared = (rules.alarm.cleared(Notice("delivery.dead", delivery.id, end.now), text),)
+    if end.perishable and delivery.attempts and event.job_id:
+        saved = Notice("clip.at_risk", event.job_id, end.now)
+        cleared = (*cleared, rules.alarm.cleared(saved, f"The clip of {event.job_id} is saved"))
     attempt = Attempt(end.now, "done", None, _cut(done.answer))
     return Finish("done", attempt, told=told, clips=clips, cleared=cleared)
+
+
+def _at_risk(end: Ending, reason: str, rules: Rules) -> tuple[AlertRaised, ...]:
+    """Warn before the loss: when a download keeps failing, or fails while little of its URL's life is left."""
+    delivery, job_id = end.claimed.delivery, end.claimed.event.job_id
+    tries = failures_in_a_row(delivery.attempts) + 1
+    ends_soon = delivery.deadline is not None and delivery.deadline - end.now < RISKY_REST
+    if not end.perishable or job_id is None or not (ends_soon or tries >= RISKY_TRIES):
+        return ()
+    dies = (
+        "Its URL has no known end" if delivery.deadline is None else f"Its URL dies at {rfc3339(at(delivery.deadline))}"
+    )
+    facts = {"job": job_id, "tries": tries, "reason": reason, "end": dies}
+    return (rules.alarm.raised(Notice("clip.at_risk", job_id, end.now), facts, but=delivery.handler),)
 
 
 def _dead(end: Ending, reason: str, rules: Rules) -> AlertRaised:

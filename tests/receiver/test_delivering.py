@@ -20,6 +20,29 @@ def delivery(*outcomes: str) -> Delivery:
     return Delivery("dlv_1", "evt_9", "job_1", "slack", "", "running", NOON, None, attempts=attempts)
 
 
+def codes(end: Finish) -> list[str]:
+    return [raised.code for raised in end.raised]
+
+
+def test_a_download_that_keeps_failing_is_at_risk_before_it_is_lost() -> None:
+    assert codes(finish(TryLater("HTTP 500"), *["later"] * 3, perishable=True)) == []
+    end = finish(TryLater("HTTP 500"), *["later"] * 4, perishable=True)
+    assert codes(end) == ["clip.at_risk"]
+    assert end.raised[0].subject == "job_1"
+    assert end.raised[0].text == "The clip of job_1 is not saved yet after 5 tries: HTTP 500"
+
+
+def test_a_download_whose_url_dies_soon_is_at_risk_at_its_first_failure() -> None:
+    claimed = Claimed(replace(delivery(), deadline=NOON + 14 * 60 * SECOND), EVENT, None)
+    end = ending(Ending(claimed, TryLater("HTTP 500"), True, NOON, 0.5), rules("never", *BOTH))
+    assert codes(end) == ["clip.at_risk"]
+    assert end.raised[0].next_step.startswith("Its URL dies at 2025-01-01T12:14:00Z; ")
+
+
+def test_a_clip_that_is_saved_after_all_is_at_risk_no_more() -> None:
+    assert [cleared.code for cleared in finish(Done(), "later", perishable=True).cleared] == ["clip.at_risk"]
+
+
 def finish(outcome: Outcome, *before: str, event: Event = EVENT, perishable: bool = False) -> Finish:
     claimed = Claimed(delivery(*before), event, None)
     return ending(Ending(claimed, outcome, perishable, NOON, 0.5), rules("never", *BOTH))
