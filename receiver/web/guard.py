@@ -128,18 +128,13 @@ class Guard(HttpToolsProtocol):
         self._began = self.loop.time()
         self.receive_by = self._began + self.limits.receive
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; none after the head, where nothing would bound them."""
-        if self.stage is not Stage.HEAD:
-            raise Refused(400)
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Judge the head, and only then start the application."""
         self._judge_head()
         self.stage = Stage.BODY
         self._silent = 0
         super().on_headers_complete()
+        self.headers = []  # where trailers go, which nobody reads
         if self.url.startswith(self.limits.long_path):
             self.receive_by = self._began + self.limits.receive_long
 
@@ -185,11 +180,14 @@ class Guard(HttpToolsProtocol):
             raise Refused(414)
         if len(self.headers) > limits.headers or self._head_is_too_large():
             raise Refused(431)
-        hosts = [value for name, value in self.headers if name == b"host"]
+        host = None
+        for name, value in self.headers:
+            if name == b"host":
+                if host is not None or not _HOST.fullmatch(value):
+                    raise Refused(400)
+                host = value
         version = self.parser.get_http_version()
-        if version not in _VERSIONS or len(hosts) > 1 or (not hosts and version == "1.1"):
-            raise Refused(400)
-        if hosts and not _HOST.fullmatch(hosts[0]):
+        if version not in _VERSIONS or (host is None and version == "1.1"):
             raise Refused(400)
         if self.parser.should_upgrade():
             raise Refused(400)

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import FrameType
@@ -121,12 +121,10 @@ class _Edge:
             await self._live(scope, receive, send)
             return
 
-        async def not_kept(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message.get("headers", ())
-                if all(name != b"cache-control" for name, _ in headers):
-                    message = {**message, "headers": [*headers, _NO_STORE]}
-            await send(message)
+        def not_kept(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start" and not _says_how_long(message):
+                message = {**message, "headers": [*message.get("headers", ()), _NO_STORE]}
+            return send(message)
 
         await self._app(scope, receive, not_kept)
 
@@ -139,6 +137,13 @@ class _Edge:
         except BaseException as error:
             self.failure = error
             raise
+
+
+def _says_how_long(start: Message) -> bool:
+    for name, _ in start.get("headers", ()):  # noqa: SIM110 twice as fast, and on every answer's way
+        if name == b"cache-control":
+            return True
+    return False
 
 
 def make_server(app: ASGIApp, host: str, port: int, *, limits: Limits | None = None, graceful: int = 10) -> Server:

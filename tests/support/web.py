@@ -26,6 +26,8 @@ class Echo:
     slow: float = 0.0
     big: int = 64 * MIB
     got: list[tuple[str, str, bytes]] = field(default_factory=list)
+    #: The names of each request's headers, as they were at its end.
+    headers: list[list[bytes]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     clients: list[Any] = field(default_factory=list)
 
@@ -45,6 +47,7 @@ class Echo:
         except TooLarge:
             await self._answer(send, 413, b"too large")
             return
+        self.headers.append([name for name, _ in scope["headers"]])
         self.got.append((scope["method"], scope["path"], body))
         text = f"{scope['method']} {scope['path']} {len(body)}".encode()
         await self._answer(send, 200, b"x" * self.big if scope["path"] == "/big" else text)
