@@ -36,6 +36,8 @@ class Ids:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        #: The latest millisecond, and the ten letters that it gives to every id made within it.
+        self._moment, self._letters = 0, ""
 
     def new(self, prefix: str) -> str:
         """Make an id: the prefix and a ULID in lower case, greater than every one made before."""
@@ -46,17 +48,20 @@ class Ids:
             else:
                 self._last += 1
             last = self._last
-        return prefix + _spelled(last)
+            if last >> _RANDOM_BITS != self._moment:
+                self._moment = last >> _RANDOM_BITS
+                self._letters = _spelled(self._moment, 40)
+            return f"{prefix}{self._letters}{_spelled(last, 70)}"
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
-def _spelled(number: int) -> str:
-    """Spell 128 bits in Crockford's base 32, two letters at a time."""
+def _spelled(number: int, highest: int) -> str:
+    """Spell a number from bit `highest` + 9 down in Crockford's base 32, two letters at a time."""
     # https://github.com/ulid/spec
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(highest, -1, -10)])
 
 
 # state of the process itself: two makers in one process could not keep the order

@@ -7,6 +7,7 @@ booked. An unknown amount becomes a line without one, never a zero.
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from receiver.routing import Mint
 from receiver.store.protocol import Line
 from schemas.event import Failure, Money
 from schemas.job import Job
@@ -27,9 +28,9 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """Where a line comes from: its id, the time, and the evidence it points at."""
+    """Where a line comes from: a source of ids, the time, and the evidence it points at."""
 
-    line_id: str
+    mint: Mint
     at: int
     evidence_id: str | None
 
@@ -87,7 +88,7 @@ def refund_of(vendor: Vendor, report: Report) -> Failure:
 
 def _line(job: Job, kind: str, amount: Money | None, basis: str, stub: Stub) -> Line:
     return Line(
-        id=stub.line_id,
+        id=stub.mint("ldg_"),
         at=stub.at,
         job_id=job.id,
         vendor=job.vendor,

@@ -72,7 +72,7 @@ def _accepted(job: Job, accepted: Accepted, placing: Placing) -> Change:
     if job.vendor_job_id is not None and job.vendor_job_id != accepted.vendor_job_id:
         return Change(verdict="mismatch")
     now, pace = placing.now, placing.account.pace
-    stub = Stub(placing.rules.mint("ldg_"), now, placing.evidence_id)
+    stub = Stub(placing.rules.mint, now, placing.evidence_id)
     books = book_acceptance(job, placing.account.vendor, accepted.estimate, stub)
     calm = placing.rules.alarm.cleared(Notice("account.stopped", job.account, now), f"{job.account} takes orders again")
     cleared = (*mended(job, now, placing.rules), calm)

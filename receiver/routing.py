@@ -45,7 +45,7 @@ class Router:
 
     def told(self, event: Event, *, but: str | None = None) -> Told:
         """The event with a delivery for each target of each handler that wants it, except the handler `but`."""
-        end = _first_end(event)
+        end = _first_end(event) if any(route.perishable for route in self.routes) else None
         return Told(
             event,
             tuple(

@@ -126,7 +126,7 @@ def _verdict(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> 
     vendor = rules.accounts[job.account].vendor
     source, trust = _belief(job, said, door.source)
     failure = refund_of(vendor, report) if said is Said.FAILED else None
-    stub = Stub(rules.mint("ldg_"), door.now, door.evidence_id)
+    stub = Stub(rules.mint, door.now, door.evidence_id)
     books = book_verdict(job, vendor, report, failure, stub)
     settled = replace(
         job,

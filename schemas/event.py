@@ -201,9 +201,10 @@ def rfc3339(when: datetime | None) -> str | None:
     """Say a moment in UTC, with as many digits as it needs: `2025-01-01T12:01:15Z`, `…15.250Z`."""
     if when is None:
         return None
-    when = when.astimezone(UTC)
+    if when.tzinfo is not UTC:
+        when = when.astimezone(UTC)
     digits = "seconds" if not when.microsecond else "microseconds" if when.microsecond % 1000 else "milliseconds"
-    return when.isoformat(timespec=digits).replace("+00:00", "Z")
+    return when.isoformat("T", digits)[:-6] + "Z"  # instead of +00:00
 
 
 def moment(text: str | None) -> datetime | None:
