@@ -84,10 +84,14 @@ class InvalidRequest(InvalidOrder):
 
 
 class BudgetReached(RequestRefused):
-    """The order would pass a budget of ours."""
+    """The order would pass a budget of ours; `for_ever`: it would do so even with nothing spent."""
 
     status = 402
     code = "budget_reached"
+
+    def __init__(self, text: str, *, for_ever: bool = False) -> None:
+        super().__init__(text)
+        self.for_ever = for_ever
 
 
 class VendorSaidNo(RequestRefused):
