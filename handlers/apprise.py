@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from handlers import page
 from handlers.masking import masked
-from handlers.protocol import Done, GiveUp, Handler, HandlerType, Options, Outcome, Parcel, Tools, TryLater
+from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Tools, TryLater
 from handlers.words import DIGEST_OVER, digest, story
 
 _SHOWN, _SECONDS = 300, 20
@@ -106,15 +106,10 @@ def _hush() -> None:
         log.addHandler(logging.NullHandler())
 
 
-def make(options: AppriseOptions, tools: Tools) -> Handler:
-    """Make the handler."""
-    return AppriseHandler(options, tools)
-
-
 HANDLER = HandlerType(
     name="apprise",
     options=AppriseOptions,
-    make=make,
+    make=AppriseHandler,
     example={"urls": ["mailto://user:password@example.com"]},
     targets=targets,
     max_batch=50,

@@ -18,7 +18,6 @@ from handlers.protocol import (
     VIDEO_EVENTS,
     Done,
     GiveUp,
-    Handler,
     HandlerType,
     Options,
     Outcome,
@@ -92,15 +91,10 @@ def _verdict(code: int, said: str) -> Outcome:
     return GiveUp(f"the program failed with exit code {code}", answer=said)
 
 
-def make(options: CommandOptions, tools: Tools) -> Handler:
-    """Make the handler."""
-    return Command(options, tools)
-
-
 HANDLER = HandlerType(
     name="command",
     options=CommandOptions,
-    make=make,
+    make=Command,
     example={"argv": ["./notify.sh"]},
     events=VIDEO_EVENTS,
     concurrency=4,

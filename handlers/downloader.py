@@ -1,33 +1,34 @@
 """Downloader: saves a finished clip's files before their URLs die, whole or not at all.
 
-Streams into a hidden partial beside the file, checks that it is a whole video, and only then gives it its name. A URL
-that the host no longer honours, or that is near its end, is renewed at the vendor once an attempt. A broken download
-goes on where it stopped, if the host says that the file is still the same. What is saved is not loaded again.
+Streams into a hidden partial, checks that it is a whole video, and only then gives it its name. A URL that the host no
+longer honours, or that is near its end, is renewed at the vendor once an attempt. A broken download goes on where it
+stopped, if the host says that the file is still the same. What is saved is not loaded again, and never overwritten.
 
 https://www.rfc-editor.org/rfc/rfc9110#name-range-requests
 """
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from importlib.util import find_spec
 
 from pydantic import field_validator
 
 from handlers.fetching import DeadUrl, Fetcher, Source, Stop
-from handlers.landing import Partial, file_mode, in_thread, make_folder, measure, settle, write_whole
-from handlers.naming import belongs_to_job, check_template, file_name
-from handlers.protocol import Done, GiveUp, Handler, HandlerType, Options, Outcome, Parcel, Saved, Tools, TryLater
+from handlers.landing import Partial, in_thread
+from handlers.naming import check_template
+from handlers.places import Measured, place_of, target_problem
+from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Saved, Tools, TryLater
+from handlers.shelf import Shelf, Spot
 from handlers.words import size
 from schemas.errors import AddressRefused, NetError
-from schemas.event import Event, EventType, Video
+from schemas.event import EventType
 from schemas.units import parse_size
 
 _SECONDS = 3600
 
 
 class DownloaderOptions(Options):
-    """`target`: a folder; `name`: a template of the file's name; `max_size` of one file; `posters` beside it."""
+    """`target`: a folder or s3://bucket/prefix; `name`: a template; `max_size` of one file; `posters` beside it."""
 
     target: str
     name: str = "{vendor}/{job_id}-{n}"
@@ -37,10 +38,8 @@ class DownloaderOptions(Options):
     @field_validator("target")
     @classmethod
     def _is_a_place(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError('must be a folder such as "clips", or "s3://bucket/prefix"')
-        if value.startswith("s3://"):
-            raise ValueError("needs the extra s3; give a folder")
+        if problem := target_problem(value, lambda module: find_spec(module) is not None):
+            raise ValueError(problem)
         return value
 
     @field_validator("name")
@@ -56,14 +55,21 @@ class DownloaderOptions(Options):
             raise ValueError("must be more than nothing")
         return value
 
+    @field_validator("posters")
+    @classmethod
+    def _can_be_drawn(cls, value: bool) -> bool:
+        if value and find_spec("av") is None:
+            raise ValueError("needs the extra video: pip install 'clipbell[video]'")
+        return value
+
 
 class Downloader:
-    """Saves files into a folder."""
+    """Saves files to one place."""
 
     def __init__(self, options: DownloaderOptions, tools: Tools) -> None:
-        self._options, self._tools = options, tools
-        self._root = tools.folder / options.target
-        self._mode = file_mode()
+        self._tools = tools
+        self._place = place_of(options.target, tools.folder)
+        self._shelf = Shelf(self._place, options.name, posters=options.posters)
         self._fetcher = Fetcher(tools, parse_size(options.max_size))
 
     async def deliver(self, parcels: Sequence[Parcel]) -> Mapping[str, Outcome]:
@@ -76,7 +82,7 @@ class Downloader:
             return Done("nothing to download: the vendor gave no web address")
         end = asyncio.get_running_loop().time() + _SECONDS
         try:
-            await in_thread(self._write_event, parcel.event, source.video(source.numbers[0]))
+            await self._shelf.write_event(parcel.event)
             saved = [await self._save_one(parcel, source, number, end) for number in source.numbers]
         except Stop as stop:
             return stop.outcome
@@ -85,28 +91,26 @@ class Downloader:
         except NetError as error:
             return TryLater(str(error))
         except OSError as error:
-            return TryLater(f"{self._root} cannot be written: {(error.strerror or 'it failed').lower()}")
+            return TryLater(f"{self._place.name} cannot be written: {(error.strerror or 'it failed').lower()}")
         return Done(f"{len(saved)} saved, {size(sum(file.bytes for file in saved))}", tuple(saved))
 
     async def _save_one(self, parcel: Parcel, source: Source, number: int, end: float) -> Saved:
-        final = self._path(parcel.event, number, source.video(number))
-        if belongs_to_job(self._options.name) and (there := await self._there(final, source.video(number))):
-            return Saved(number, str(final), *there, mime_type=_mime(source.video(number)))
-        await in_thread(make_folder, final.parent, self._root)
-        partial = Partial(final.with_name(f".{final.name}.{parcel.key}.partial"))
+        spot = Spot(parcel.event, number, source.mime_type(number))
+        if there := await self._shelf.there(spot):
+            return there
+        partial = await self._shelf.partial(spot, parcel.key)
         if source.is_near_end(number):
             await source.renew(number)
         try:
-            count, sha256 = await self._load(source, number, partial, end)
+            found = await self._load(source, number, partial, end)
         except DeadUrl as dead:
             raise Stop(source.verdict(number, str(dead))) from dead
         try:
-            final = await self._settle(parcel.event, number, source.video(number), partial, sha256)
+            return await self._shelf.land(spot, partial, found)
         finally:
             await in_thread(partial.remove)
-        return Saved(number, str(final), count, sha256, mime_type=_mime(source.video(number)))
 
-    async def _load(self, source: Source, number: int, partial: Partial, end: float) -> tuple[int, str]:
+    async def _load(self, source: Source, number: int, partial: Partial, end: float) -> Measured:
         loop = asyncio.get_running_loop()
         try:
             return await self._fetcher.fetch(source.video(number), partial, end - loop.time())
@@ -115,56 +119,14 @@ class Downloader:
                 raise
         return await self._fetcher.fetch(source.video(number), partial, end - loop.time())
 
-    async def _settle(self, event: Event, number: int, video: Video, partial: Partial, sha256: str) -> Path:
-        """Give the file its name; a name that another file has is not taken, the job's id is added then."""
-        for apart in (False, True):
-            final = self._path(event, number, video, apart=apart)
-            try:
-                await in_thread(settle, partial.path, final, self._mode)
-            except FileExistsError:
-                there = await in_thread(measure, final, video.mime_type)
-                if there[1] == sha256:
-                    return final
-            else:
-                return final
-        raise Stop(GiveUp(f"another file is at {final}; move it away, then retry"))
-
-    async def _there(self, final: Path, video: Video) -> tuple[int, str] | None:
-        try:
-            count, sha256, problem = await in_thread(measure, final, video.mime_type)
-        except FileNotFoundError:
-            return None
-        if problem:
-            raise Stop(GiveUp(f"the file at {final} is no whole video ({problem}); move it away, then retry"))
-        return count, sha256
-
-    def _path(self, event: Event, number: int, video: Video, *, apart: bool = False) -> Path:
-        suffix = ".webm" if _mime(video) == "video/webm" else ".mp4"
-        return self._root / file_name(self._options.name, event, number, suffix, apart=apart)
-
-    def _write_event(self, event: Event, video: Video) -> None:
-        folder = self._path(event, 1, video).parent
-        make_folder(folder, self._root)
-        content = json.dumps(event.to_json(), indent=2, ensure_ascii=False) + "\n"
-        write_whole(folder / f"{event.job_id}.json", content.encode("utf-8", "backslashreplace"), self._mode)
-
     async def close(self) -> None:
         """Nothing is held."""
-
-
-def _mime(video: Video) -> str:
-    return (video.mime_type or "video/mp4").partition(";")[0].strip().lower()
-
-
-def make(options: DownloaderOptions, tools: Tools) -> Handler:
-    """Make the handler."""
-    return Downloader(options, tools)
 
 
 HANDLER = HandlerType(
     name="downloader",
     options=DownloaderOptions,
-    make=make,
+    make=Downloader,
     example={"target": "clips"},
     events=(EventType.COMPLETED,),
     concurrency=4,

@@ -18,7 +18,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from handlers import page
 from handlers.masking import masked
-from handlers.protocol import Done, Handler, HandlerType, Options, Outcome, Parcel, Tools
+from handlers.protocol import Done, HandlerType, Options, Outcome, Parcel, Tools
 from handlers.smtp import address_of, connected, context, refusal, server_of, trouble
 from handlers.words import DIGEST_OVER, digest, shortened, story
 
@@ -115,11 +115,6 @@ class Email:
         """Nothing is held."""
 
 
-def make(options: EmailOptions, tools: Tools) -> Handler:
-    """Make the handler."""
-    return Email(options, tools)
-
-
 def targets(options: EmailOptions) -> Sequence[str]:
     """Make each address a target."""
     return options.to
@@ -128,7 +123,7 @@ def targets(options: EmailOptions) -> Sequence[str]:
 HANDLER = HandlerType(
     name="email",
     options=EmailOptions,
-    make=make,
+    make=Email,
     example={
         "smtp_url": "smtps://user:password@mail.example.com",
         "sender": "Clipbell <clips@example.com>",

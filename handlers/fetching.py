@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urljoin
 
-from handlers.landing import Partial, in_thread, measure
+from handlers.landing import Partial, in_thread
+from handlers.places import Measured, measured
 from handlers.protocol import Done, Download, GiveUp, Outcome, Tools, TryLater, outcome_of
 from handlers.words import size
 from schemas.errors import NetError, Unanswered, Unreadable
@@ -54,6 +55,10 @@ class Source:
         """Where to load one now."""
         return self._videos[number]
 
+    def mime_type(self, number: int) -> str:
+        """What kind of file it shall be."""
+        return (self._videos[number].mime_type or "video/mp4").partition(";")[0].strip().lower()
+
     def is_near_end(self, number: int) -> bool:
         """Whether its URL is dead, or will be before long."""
         end = self._videos[number].expires_at
@@ -91,8 +96,8 @@ class Fetcher:
     max_size: int
     etags: dict[Path, str] = field(default_factory=dict)
 
-    async def fetch(self, video: Video, partial: Partial, seconds: float) -> tuple[int, str]:
-        """Load a video into its partial; answer its size and its SHA-256.
+    async def fetch(self, video: Video, partial: Partial, seconds: float) -> Measured:
+        """Load a video into its partial, and look at it.
 
         Raises: DeadUrl; Stop, also for what is no whole video; NetError; OSError.
         """
@@ -103,16 +108,16 @@ class Fetcher:
             await in_thread(partial.open, resume=etag is not None)
             await self._load(video.url, partial, etag, deadline)
             await in_thread(partial.close)
-            count, sha256, problem = await in_thread(measure, partial.path, video.mime_type)
-            if problem:
-                raise Stop(TryLater(f"what the host sent is no whole video: {problem}"))
+            found = await measured(partial, video.mime_type)
+            if found.problem:
+                raise Stop(TryLater(f"what the host sent is no whole video: {found.problem}"))
             keep = True
         except (NetError, DeadUrl):
             keep = partial.path in self.etags
             raise
         else:
             self.etags.pop(partial.path, None)
-            return count, sha256
+            return found
         finally:
             if not keep:
                 self.etags.pop(partial.path, None)

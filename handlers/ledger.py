@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from handlers.ledger_file import clip_of_event, keep
-from handlers.protocol import VIDEO_EVENTS, Done, Handler, HandlerType, Options, Outcome, Parcel, Tools, TryLater
+from handlers.protocol import VIDEO_EVENTS, Done, HandlerType, Options, Outcome, Parcel, Tools, TryLater
 
 
 class LedgerOptions(Options):
@@ -46,15 +46,10 @@ class Ledger:
         """Nothing is held: the file is opened for each writing, so that it may be moved or deleted."""
 
 
-def make(options: LedgerOptions, tools: Tools) -> Handler:
-    """Make the handler."""
-    return Ledger(options, tools)
-
-
 HANDLER = HandlerType(
     name="ledger",
     options=LedgerOptions,
-    make=make,
+    make=Ledger,
     example={"file": "ledger.db"},
     events=VIDEO_EVENTS,
     max_batch=50,

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 
 from handlers.posting import post
-from handlers.protocol import Done, Handler, HandlerType, Options, Outcome, Parcel, Tools, TryLater
+from handlers.protocol import Done, HandlerType, Options, Outcome, Parcel, Tools, TryLater
 from handlers.words import DIGEST_OVER, digest, shortened, story
 from schemas.event import Event
 
@@ -137,15 +137,10 @@ class Slack:
         """Nothing is held."""
 
 
-def make(options: SlackOptions, tools: Tools) -> Handler:
-    """Make the handler."""
-    return Slack(options, tools)
-
-
 HANDLER = HandlerType(
     name="slack",
     options=SlackOptions,
-    make=make,
+    make=Slack,
     example={"url": "https://hooks.slack.com/services/T0/B0/x"},
     max_batch=MAX_BATCH,
     # events that wait for one channel shall meet in one digest

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from handlers.posting import post
-from handlers.protocol import VIDEO_EVENTS, Handler, HandlerType, Options, Outcome, Parcel, Tools
+from handlers.protocol import VIDEO_EVENTS, HandlerType, Options, Outcome, Parcel, Tools
 from schemas.event import Event, rfc3339
 
 _PREFIX = "whsec_"
@@ -107,15 +107,10 @@ class Webhook:
         """Nothing is held."""
 
 
-def make(options: WebhookOptions, tools: Tools) -> Handler:
-    """Make the handler."""
-    return Webhook(options, tools)
-
-
 HANDLER = HandlerType(
     name="webhook",
     options=WebhookOptions,
-    make=make,
+    make=Webhook,
     example={"url": "https://example.com/clips", "secret": "whsec_" + base64.b64encode(bytes(32)).decode()},
     events=VIDEO_EVENTS,
     concurrency=4,

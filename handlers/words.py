@@ -73,8 +73,9 @@ def plain(text: str) -> str:
 
 def shortened(text: str, limit: int) -> str:
     """Put a text on one line of at most `limit` characters."""
-    line = " ".join(plain(text).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    seen = text[: limit * 8]
+    line = " ".join(plain(seen).split())
+    return line if len(line) <= limit and seen == text else line[: limit - 1].rstrip() + "…"
 
 
 def vendor_title(event: Event) -> str:

@@ -1,0 +1,94 @@
+"""A bucket of S3, or of what speaks like it. Needs the extra `s3`.
+
+Who we are and where the bucket is, the usual AWS variables of the environment or the machine's role say
+(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL). A file is loaded to this disk first, looked
+at, and then uploaded; an upload shows only when it is whole.
+
+https://developmentseed.org/obstore/latest/api/store/aws/
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from handlers.landing import Partial, in_thread
+from handlers.places import Measured, measured
+
+
+class Bucket:
+    """A bucket, or the part of it under a prefix."""
+
+    def __init__(self, target: str, *, scratch: Path) -> None:
+        self.name = target.rstrip("/")
+        self._scratch = scratch
+        with _as_os_errors():
+            retries = {"max_retries": 2, "retry_timeout": timedelta(seconds=60)}
+            self._store = S3Store.from_url(self.name, retry_config=retries)  # type: ignore[arg-type]
+
+    def address(self, name: PurePosixPath) -> str:
+        """Say the s3:// address."""
+        return f"{self.name}/{name}"
+
+    def partial(self, name: PurePosixPath, key: str) -> Partial:
+        """Give a file of the scratch folder."""
+        return Partial(self._scratch / f"{name.name}.{key}.partial")
+
+    async def prepare(self, name: PurePosixPath) -> None:
+        """Make the scratch folder; a bucket has no folders."""
+        await in_thread(self._scratch.mkdir, parents=True, exist_ok=True)
+
+    async def measure(self, name: PurePosixPath, mime_type: str) -> Measured | None:
+        """Load the object again, and look at it."""
+        copy = Partial(self._scratch / f"{name.name}.check.partial")
+        await self.prepare(name)
+        try:
+            with _as_os_errors():
+                found = await obstore.get_async(self._store, str(name))
+                await in_thread(copy.open)
+                async for chunk in found.stream(min_chunk_size=1 << 20):
+                    await in_thread(copy.write, bytes(chunk))
+            await in_thread(copy.close)
+            return await measured(copy, mime_type)
+        except FileNotFoundError:
+            return None
+        finally:
+            await in_thread(copy.remove)
+
+    async def keep(self, partial: Partial, name: PurePosixPath) -> None:
+        """Upload a whole file, unless an object of its name is there."""
+        with _as_os_errors():
+            # S3 takes no condition for an upload in parts; nobody else is known to write these names
+            if await self._is_there(name):
+                raise FileExistsError(errno.EEXIST, "exists", self.address(name))
+            await obstore.put_async(self._store, str(name), partial.path)
+
+    async def _is_there(self, name: PurePosixPath) -> bool:
+        try:
+            await obstore.head_async(self._store, str(name))
+        except (NotFoundError, FileNotFoundError):
+            return False
+        return True
+
+    async def write(self, name: PurePosixPath, content: bytes) -> None:
+        """Upload a small file."""
+        with _as_os_errors():
+            await obstore.put_async(self._store, str(name), content)
+
+
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """Say what the library says as the errors of a disk, without its words: they hold URLs and keys."""
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError) as error:
+        raise FileNotFoundError(errno.ENOENT, "no such object or bucket") from error
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise PermissionError(errno.EACCES, "permission denied") from error
+    except BaseError as error:
+        raise OSError(errno.EIO, f"the store failed ({type(error).__name__})") from error

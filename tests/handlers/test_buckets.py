@@ -1,0 +1,142 @@
+"""The downloader into a bucket, against a server that speaks as S3 does."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]
+import pytest
+from moto.server import ThreadedMotoServer
+from pydantic import ValidationError
+
+from handlers.downloader import HANDLER, DownloaderOptions
+from handlers.places import target_problem
+from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
+from schemas.event import Event, Video
+from tests.support.clips import HTML, mp4
+from tests.support.http_server import Reply, closed_port, serving
+from tests.support.parcels import READY, parcel, tools
+
+CLIP = mp4()
+JOB = READY.job_id
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make an empty bucket called clips, and an environment that leads there."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "AKIAhunter2hunter2",
+        "AWS_SECRET_ACCESS_KEY": "Tr0ub4dor-hunter2",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    client.create_bucket(Bucket="clips")
+    yield client
+    for item in client.list_objects_v2(Bucket="clips").get("Contents", []):
+        client.delete_object(Bucket="clips", Key=item["Key"])
+    client.delete_bucket(Bucket="clips")
+
+
+def deliver(folder: Path, event: Event, **options: Any) -> Outcome:
+    async def main() -> Outcome:
+        found = DownloaderOptions.model_validate({"target": "s3://clips/made", **options})
+        return (await HANDLER.make(found, tools(folder)).deliver([parcel(event)]))["dlv_1"]
+
+    return asyncio.run(main())
+
+
+def keys(bucket: Any) -> list[str]:
+    return [item["Key"] for item in bucket.list_objects_v2(Bucket="clips").get("Contents", [])]
+
+
+def body(bucket: Any, key: str) -> bytes:
+    return bytes(bucket.get_object(Bucket="clips", Key=key)["Body"].read())
+
+
+def test_a_clip_goes_into_the_bucket_with_its_event(bucket: Any, tmp_path: Path) -> None:
+    with serving(Reply(200, CLIP)) as server:
+        event = replace(READY, videos=(Video(server.url),))
+        first, again = deliver(tmp_path, event), deliver(tmp_path, event)
+        assert len(server.seen) == 1
+    sha256 = hashlib.sha256(CLIP).hexdigest()
+    address = f"s3://clips/made/vrex/{JOB}-1.mp4"
+    assert first == again == Done("1 saved, 5.1 kB", (Saved(1, address, len(CLIP), sha256),))
+    assert keys(bucket) == [f"made/vrex/{JOB}-1.mp4", f"made/vrex/{JOB}.json"]
+    assert body(bucket, f"made/vrex/{JOB}-1.mp4") == CLIP
+    assert json.loads(body(bucket, f"made/vrex/{JOB}.json")) == event.to_json()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_large_clip_goes_up_in_parts(bucket: Any, tmp_path: Path) -> None:
+    large = mp4(12 << 20)
+    with serving(Reply(200, large)) as server:
+        assert isinstance(deliver(tmp_path, replace(READY, videos=(Video(server.url),))), Done)
+    assert hashlib.sha256(body(bucket, f"made/vrex/{JOB}-1.mp4")).digest() == hashlib.sha256(large).digest()
+
+
+def test_an_object_of_another_job_is_not_overwritten(bucket: Any, tmp_path: Path) -> None:
+    with serving(Reply(200, CLIP)) as server:
+        event = replace(READY, videos=(Video(server.url),))
+        deliver(tmp_path, event, name="{slug}")
+        server.script(Reply(200, mp4(9)))
+        other = deliver(tmp_path, replace(event, job_id="job_other"), name="{slug}")
+        server.script(Reply(200, mp4(10)))
+        assert isinstance(deliver(tmp_path, replace(event, job_id="job_other"), name="{slug}"), GiveUp)
+    assert isinstance(other, Done)
+    assert other.saved[0].path == "s3://clips/made/a-cat-rides-a-bicycle-job_other.mp4"
+    assert body(bucket, "made/a-cat-rides-a-bicycle.mp4") == CLIP
+
+
+def test_what_is_no_video_does_not_go_up(bucket: Any, tmp_path: Path) -> None:
+    with serving(Reply(200, HTML)) as server:
+        assert isinstance(deliver(tmp_path, replace(READY, videos=(Video(server.url),))), TryLater)
+    assert keys(bucket) == [f"made/vrex/{JOB}.json"]
+
+
+def test_a_bucket_that_is_not_there_is_tried_later(bucket: Any, tmp_path: Path) -> None:
+    with serving(Reply(200, CLIP)) as server:
+        outcome = deliver(tmp_path, replace(READY, videos=(Video(server.url),)), target="s3://nowhere")
+    assert outcome == TryLater("s3://nowhere cannot be written: no such object or bucket")
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_store_that_refuses_is_tried_later_and_tells_no_key(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    with serving(Reply(200, CLIP)) as server, serving(Reply(status)) as store:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        outcome = deliver(tmp_path, replace(READY, videos=(Video(server.url),)))
+    assert isinstance(outcome, TryLater)
+    assert "hunter2" not in str(outcome)
+    assert ("permission denied" in outcome.reason) == (status == 403)
+
+
+def test_a_store_that_is_down_is_tried_later(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
+    with serving(Reply(200, CLIP)) as server:
+        assert isinstance(deliver(tmp_path, replace(READY, videos=(Video(server.url),))), TryLater)
+
+
+def test_targets_that_are_none_are_refused_at_the_start() -> None:
+    with pytest.raises(ValidationError, match="must name a bucket"):
+        DownloaderOptions(target="s3:///prefix")
+    with pytest.raises(ValidationError, match="must be a folder"):
+        DownloaderOptions(target="gs://bucket")
+    assert target_problem("s3://bucket", lambda _: False) == "needs the extra s3: pip install 'clipbell[s3]'"
+    assert target_problem("s3://bucket", lambda _: True) is None
