@@ -56,7 +56,7 @@ class Callbacks:
         except TooLarge:
             self._count("too_large")
             await self._ask_soon(job_id)
-            await _answer(send, 413, b"The body is larger than 256 KiB\n", (b"connection", b"close"))
+            await _answer(send, 413, b"The body is larger than 256 KiB\n")
         except Disconnected:
             return
         except (StoreUnavailable, TimeoutError):
