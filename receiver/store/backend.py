@@ -31,6 +31,11 @@ class Backend(Protocol):
         """Do the housekeeping that is due. Raises: DBAPIError."""
         ...
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing yet that could be read."""
+        ...
+
     def hold_schema(self, connection: Connection) -> None:
         """Let one process at a time change the schema, until the end of its transaction."""
         ...

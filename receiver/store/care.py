@@ -37,10 +37,10 @@ def read_clips(connection: Connection, query: Query) -> list[Clip]:
 def read_counts(connection: Connection) -> dict[str, int]:
     """Jobs and deliveries by state, and alerts that stand. What is done is not counted: it only ever grows."""
     by_state = select(_jobs.state, func.count()).group_by(_jobs.state)
-    counts = {f"jobs.{state}": count for state, count in connection.execute(by_state).tuples()}
+    counts = {f"jobs.{state}": count for state, count in connection.execute(by_state)}
     for condition in (_deliveries.next_at.is_not(None), text(tables.STUCK)):
         states = select(_deliveries.state, func.count()).where(condition).group_by(_deliveries.state)
-        counts |= {f"deliveries.{state}": count for state, count in connection.execute(states).tuples()}
+        counts |= {f"deliveries.{state}": count for state, count in connection.execute(states)}
     standing = select(func.count()).select_from(tables.alerts).where(_alerts.cleared_at.is_(None))
     return {**counts, "alerts": connection.execute(standing).scalar_one()}
 

@@ -168,7 +168,8 @@ def _restart(tx: Tx, rows: Sequence[Any], now: int) -> None:
     if not ids:
         return
     counted = select(_attempts.delivery_id, func.count()).where(_attempts.delivery_id.in_(ids))
-    made: dict[str, int] = dict(tx.connection.execute(counted.group_by(_attempts.delivery_id)).tuples().all())
+    rows_of = tx.connection.execute(counted.group_by(_attempts.delivery_id)).fetchall()
+    made: dict[str, int] = {row[0]: row[1] for row in rows_of}
     columns = ("state", "next_at", "claims", "skipped", "replays")
     values = [(row.id, "pending", now, 0, made.get(row.id, 0), row.replays + (row.state == "done")) for row in rows]
     sql.update(tx.connection, tables.deliveries, columns, values)
@@ -196,7 +197,8 @@ def adopt(tx: Tx, names: Sequence[str], now: int) -> dict[str, int]:
     freed = connection.execute(back.values(state="pending", next_at=now, claims=0).returning(_rows.id, _rows.handler))
     _note(tx, freed.fetchall())
     left = select(_rows.handler, func.count()).where(text(tables.STUCK), _rows.state == "parked")
-    return dict(connection.execute(left.group_by(_rows.handler).order_by(_rows.handler)).tuples().all())
+    counted = connection.execute(left.group_by(_rows.handler).order_by(_rows.handler)).fetchall()
+    return {row[0]: row[1] for row in counted}
 
 
 # --- reading ---------------------------------------------------------------------------------------------

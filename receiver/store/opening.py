@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from receiver.store import schema
+from receiver.store.backend import Backend
 from receiver.store.postgres import Postgres
 from receiver.store.sqlite import Sqlite
 from receiver.store.store import SqlStore
@@ -77,15 +78,15 @@ def migrate(url: str) -> str:
 
 
 def schema_version(url: str) -> str | None:
-    """The version of a database's schema; None where it is empty. Raises: as `open_store`."""
-    engines = _engines(url)
+    """The version of a database's schema, also while others use it; None where it is empty. Raises: as `open_store`."""
+    engines = _engines(url, to_write=False)
     try:
         return _version(engines)
     finally:
         engines.close()
 
 
-def _engines(url: str) -> Sqlite | Postgres:
+def _engines(url: str, *, to_write: bool = True) -> Backend:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -97,14 +98,14 @@ def _engines(url: str) -> Sqlite | Postgres:
         raise _no_url(f"names {kind}, which clipbell does not work with")
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
         raise _no_url("has to name a file, and nothing else")
-    return Sqlite(Path(parsed.database))
+    return Sqlite(Path(parsed.database), to_write=to_write)
 
 
 def _no_url(problem: str) -> ConfigurationError:
     return ConfigurationError([Problem("database_url", f"{problem}; it should look like {EXAMPLES}")])
 
 
-def _migrated(engines: Sqlite | Postgres) -> str | None:
+def _migrated(engines: Backend) -> str | None:
     try:
         with engines.connect_writer() as connection, connection.begin():
             engines.hold_schema(connection)
@@ -114,7 +115,9 @@ def _migrated(engines: Sqlite | Postgres) -> str | None:
         raise unavailable(error) from error
 
 
-def _version(engines: Sqlite | Postgres) -> str | None:
+def _version(engines: Backend) -> str | None:
+    if engines.is_blank:
+        return None
     try:
         with engines.readers.connect() as connection:
             return schema.current(connection)

@@ -87,6 +87,11 @@ class Postgres:
         self._pause = self._not_before = 0.0
         return connection
 
+    @property
+    def is_blank(self) -> bool:
+        """Never for certain before it is asked."""
+        return False
+
     def hold_schema(self, connection: Connection) -> None:
         """Let one process at a time change the schema, until the end of its transaction."""
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))

@@ -28,7 +28,7 @@ def clean(text: str | None) -> str | None:
     """What both engines can keep as text: without NULs and lone surrogates, which only one or none of them takes."""
     if text is None or (text.isascii() and "\0" not in text):
         return text
-    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 # --- jobs ------------------------------------------------------------------------------------------------

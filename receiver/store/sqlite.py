@@ -39,8 +39,8 @@ class Sqlite:
     #: Only one process works on it: what is held at the start was held by a dead one.
     is_exclusive = True
 
-    def __init__(self, path: Path) -> None:
-        """Take the file.
+    def __init__(self, path: Path, *, to_write: bool = True) -> None:
+        """Take the file, unless it is only to be read.
 
         Raises: ConfigurationError where another process has it, StoreUnavailable where it is damaged.
         """
@@ -49,12 +49,13 @@ class Sqlite:
         if not path.parent.is_dir():
             problem = f"the folder {path.parent} does not exist; make it, or name another file"
             raise ConfigurationError([Problem("database_url", problem)])
-        self._lock = FileLock(path)
-        try:
-            self._examine()
-        except BaseException:
-            self._lock.release()
-            raise
+        self._lock = FileLock(path) if to_write else None
+        if to_write:
+            try:
+                self._examine()
+            except BaseException:
+                self._release()
+                raise
         self._writer = create_engine(
             "sqlite://", creator=self._connect_writer, poolclass=NullPool, paramstyle="qmark", hide_parameters=True
         )
@@ -96,6 +97,11 @@ class Sqlite:
         connection.execute("PRAGMA query_only=ON")
         return connection
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is no file yet, or nothing in it."""
+        return not self.path.exists() or self.path.stat().st_size == 0
+
     def hold_schema(self, connection: Connection) -> None:
         """Nothing: the file is ours alone."""
 
@@ -103,7 +109,11 @@ class Sqlite:
         """Close what reads, and let go of the file."""
         self.readers.dispose()
         self._writer.dispose()
-        self._lock.release()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     # --- errors ---
 
@@ -147,17 +157,16 @@ class Sqlite:
 
     def _examine(self) -> None:
         """Refuse a file that is damaged or gone, rather than begin a new one in its place."""
-        size = self.path.stat().st_size if self.path.exists() else 0
         unclean = self._wal_size() > 0
-        if size == 0 and unclean:
+        if self.is_blank and unclean:
             raise StoreUnavailable(
                 f"{self.path} is missing or empty, but {self._wal.name} beside it is not: the database was moved or "
                 f"lost; put it back from a backup, or remove {self._wal.name} to begin anew"
             )
-        if size == 0:
+        if self.is_blank:
             return
         try:
-            self._check_pages(whole=unclean or size <= SMALL)
+            self._check_pages(whole=unclean or self.path.stat().st_size <= SMALL)
         except sqlite3.DatabaseError as error:
             raise StoreUnavailable(_damaged(self.path, str(error))) from error
 

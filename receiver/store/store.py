@@ -46,6 +46,7 @@ class SqlStore:
         self._engines = engines
         self._writer = Writer(engines, run_steps)
         self._readers = Readers(engines)
+        self._closed = False
         self._writer.start()
 
     async def close(self) -> None:
@@ -53,7 +54,10 @@ class SqlStore:
         await asyncio.to_thread(self.close_now)
 
     def close_now(self) -> None:
-        """The same where there is no event loop."""
+        """The same where there is no event loop. Once is enough, and more do no harm."""
+        if self._closed:
+            return
+        self._closed = True
         self._writer.close()
         self._readers.close()
         self._engines.close()

@@ -194,9 +194,9 @@ class Writer:
             _log.error("a group of writes failed: %s", reason_of(trial.error))
             for member in group:
                 member.error = unavailable(trial.error)
-        _resolve(group)
-        if trial.error is None and changes:
+        elif changes:
             self._announce(changes)
+        _resolve(group)
         self._care(idle=False)
 
     def _commit(self, group: list[Member]) -> Changes:
