@@ -19,6 +19,7 @@ from receiver.web.catalogue import Catalogue
 from receiver.web.health import Health
 from receiver.web.jobs import Jobs
 from receiver.web.lists import Lists
+from receiver.web.openapi import Description
 from receiver.web.problems import Problem, problem_of
 from receiver.web.stream import Stream
 from schemas.errors import NetError, NotFound, RequestRefused, StoreUnavailable
@@ -35,7 +36,8 @@ class Application:
         self.stream = Stream(kit.store)
         health = Health(kit, vitals)
         self._callbacks = Callbacks(kit, count=health.count_callback)
-        rooms = (health, Jobs(kit, self.submitter, looker), Lists(kit), Catalogue(kit, looker), self.stream)
+        described = Description()
+        rooms = (health, described, Jobs(kit, self.submitter, looker), Lists(kit), Catalogue(kit, looker), self.stream)
         self._rest: ASGIApp = Starlette(
             routes=[route for room in rooms for route in room.routes()],
             middleware=[Middleware(TokenOnly, token=kit.settings.api_token)],
