@@ -1,9 +1,10 @@
 """A mail server as an operator writes it down, a connection to it, and what its answers mean. Writes no mails."""
 
+import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
@@ -97,15 +98,19 @@ async def connected(server: Server, trust: ssl.SSLContext) -> AsyncIterator["SMT
         tls_context=trust,
         timeout=_STEP_SECONDS,
     )
+    hang_up: Callable[[], None] | None = None
     try:
         await smtp.connect()
+        hang_up = getattr(smtp.transport, "abort", None)
         yield smtp
-        try:
+        with suppress(SMTPException, OSError):
             await smtp.quit()
-        except (SMTPException, OSError):
-            return
     finally:
         smtp.close()
+        if hang_up:
+            # all is said: closing TLS politely would keep the socket until the other side agrees
+            hang_up()
+            await asyncio.sleep(0)
 
 
 def trouble(error: Exception, secret: str) -> TryLater:
