@@ -1,0 +1,71 @@
+"""The page that teaches to write a handler: its example works as it stands, and it names every file."""
+
+import asyncio
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import handlers
+from handlers.protocol import Done, HandlerType, Outcome
+from tests.support import handler_cases
+from tests.support.handler_cases import SECRET, Case
+from tests.support.http_server import Reply, serving
+from tests.support.parcels import READY, parcel, tools
+
+FOLDER = Path(str(handlers.__file__)).parent
+README = (FOLDER / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The code of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def example() -> HandlerType:
+    """Load the example as a module of its own."""
+    module = ModuleType("readme_example")
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(blocks("python")[0], "README.md", "exec"), module.__dict__)
+    finally:
+        del sys.modules[module.__name__]
+    found = module.__dict__["HANDLER"]
+    assert isinstance(found, HandlerType)
+    return found
+
+
+def test_the_example_posts_a_line() -> None:
+    kind = example()
+
+    async def main(url: str) -> Mapping[str, Outcome]:
+        options = kind.options.model_validate({"url": f"{url}/{SECRET}", "priority": 4})
+        return await kind.make(options, tools(Path())).deliver([parcel()])
+
+    with serving(Reply(200, b"ok")) as server:
+        assert asyncio.run(main(server.url)) == {"dlv_1": Done("ok")}
+    assert server.seen[0].body.decode() == "Ready: 'A cat rides a bicycle' · Vrex · 8 s · $0.136 · took 1 min 15 s"
+    assert server.seen[0].headers["priority"] == "4"
+    assert kind.name == "ntfy"
+    assert READY.type in kind.events
+
+
+def test_its_configuration_fits_the_example() -> None:
+    [section] = tomllib.loads(blocks("toml")[0])["handlers"].values()
+    kind = example()
+    assert section.pop("type") == kind.name
+    assert set(section.pop("events")) <= {event.value for event in kind.events}
+    kind.options.model_validate(section)
+
+
+def test_its_case_is_one() -> None:
+    [case] = eval("{" + blocks("python")[1] + "}", vars(handler_cases)).values()
+    assert isinstance(case, Case)
+    assert case.verdict(404) == "GiveUp"
+
+
+def test_every_file_of_the_folder_is_named() -> None:
+    files = {path.name for path in FOLDER.glob("*.py")} - {"__init__.py", "ledger_file.py", "poster_program.py"}
+    assert {name for name in files if name not in README} == set()
