@@ -5,7 +5,7 @@ To an order: accepted, refused, busy, or unclear (the vendor may have it). To a 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -17,6 +17,7 @@ from schemas.report import Report, Said
 from schemas.vendor import Accepted, Answer, HistoryPage, Terms, Vendor, VendorError, until_midnight
 
 _SECONDS = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_UNIX = 1_500_000_000.0
 SHORTEST_WAIT, LONGEST_WAIT, USUAL_WAIT = 1.0, 3600.0, 60.0
 #: More than any clip costs, in any unit; keeps a mad figure out of the books.
 MOST = 1_000_000_000
@@ -40,6 +41,10 @@ class Busy:
     retry_after: float
     error: VendorError
     stops: bool = False
+    #: Whether the vendor said or documents how long; else it is a guess of ours.
+    told: bool = field(default=True, compare=False)
+    #: Whether it holds for orders alone, so that looks may go on.
+    orders_only: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +130,24 @@ def denies_success(payload: Reading) -> bool:
 
 
 def retry_after(answer: Answer, now: datetime) -> float | None:
-    """Seconds that a `Retry-After` asks for (a number or a date), within 1 s to 1 h; None where it says nothing."""
-    text = (answer.headers.get("retry-after") or answer.headers.get("x-ratelimit-retry-after") or "").strip()
-    if not text:
-        return None
+    """Seconds that the headers ask for, within 1 s to 1 h; None where they say nothing.
+
+    `Retry-After` (a number or a date) goes before a vendor's own header, and that before the end of the window.
+    """
+    for name in ("retry-after", "x-ratelimit-retry-after", "x-ratelimit-reset"):
+        text = answer.headers.get(name, "").strip()
+        if text:
+            return _wait(text, now)
+    return None
+
+
+def _wait(text: str, now: datetime) -> float | None:
     try:
         seconds = float(text) if _SECONDS.fullmatch(text) else _seconds_to(text, now)
     except (ValueError, TypeError, OverflowError):
         return None
-    return clamp(seconds)
+    # so large a number is a moment: Unix seconds
+    return clamp(seconds - now.timestamp() if _UNIX < seconds < 2 * _UNIX else seconds)
 
 
 def clamp(seconds: float) -> float:
@@ -165,29 +179,41 @@ def _refused(vendor: Vendor, status: int, error: VendorError) -> Refused:
 
 
 def _busy(vendor: Vendor, answer: Answer, error: VendorError, now: datetime) -> Busy:
-    if error.code in vendor.midnight_codes:
-        return Busy(until_midnight(now), error)
+    code = error.code
+    stops = code in vendor.stop_codes
+    orders_only = stops or code in vendor.order_codes or code in vendor.midnight_codes
+    if code in vendor.midnight_codes:
+        return Busy(until_midnight(now), error, orders_only=orders_only)
     wait = retry_after(answer, now)
     if wait is None and error.retry_after is not None:
         wait = clamp(error.retry_after)
-    stops = error.code in vendor.stop_codes
-    if wait is None:
-        wait = LONGEST_WAIT if stops or error.code in vendor.quota_codes else USUAL_WAIT
-    return Busy(wait, error, stops=stops)
+    if wait is not None:
+        return Busy(wait, error, stops=stops, orders_only=orders_only)
+    told = stops or code in vendor.quota_codes
+    return Busy(LONGEST_WAIT if told else USUAL_WAIT, error, stops=stops, told=told, orders_only=orders_only)
 
 
 def error_from(payload: Reading) -> VendorError:
     """Read the usual refusal shapes: `{"error": {"code", "message"}}`, `{"error": "code", "message"}`, a sentence."""
     found = payload.maybe("error")
     if isinstance(found.value, dict):
-        wait = found.maybe("details", "retry_after").maybe_number()
-        return VendorError(_word(found, "code"), _sentence(found), None if wait is None else float(wait))
-    said = _word(found)
+        return VendorError(_word(found, "code"), _sentence(found), _wait_in(found) or _wait_in(payload))
+    said, wait = _word(found), _wait_in(payload)
     if not said:
-        return VendorError(_word(payload, "code"), _sentence(payload))
+        return VendorError(_word(payload, "code"), _sentence(payload), wait)
     if " " in said:
-        return VendorError("", said + _details(payload))
-    return VendorError(said, _sentence(payload))
+        return VendorError("", said + _details(payload), wait)
+    return VendorError(said, _sentence(payload), wait)
+
+
+def _wait_in(payload: Reading) -> float | None:
+    """Seconds to wait, where a refusal's body says them."""
+    for place in (payload.maybe("details"), payload):
+        for name in ("retry_after", "retryAfter"):
+            wait = place.maybe(name).maybe_number()
+            if wait is not None:
+                return float(wait)
+    return None
 
 
 def failure_from(payload: Reading, said: Said | None, refunded: bool | None = None) -> Failure | None:

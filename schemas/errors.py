@@ -52,6 +52,10 @@ class Conflict(RequestRefused):
     code = "conflict"
 
 
+class Taken(Conflict):
+    """Another row holds a value that only one may hold (a vendor's job id within an account); nothing was written."""
+
+
 class IdempotencyMismatch(RequestRefused):
     """The idempotency key was used before, for a different order."""
 
@@ -142,10 +146,6 @@ class VendorUnreachable(RequestRefused):
 
 class StoreUnavailable(ClipbellError):
     """The store cannot commit; nothing was kept. The text says why in words for a log."""
-
-
-class Taken(ClipbellError):
-    """Another row holds a value that only one may hold (a vendor's job id within an account); nothing was written."""
 
 
 # --- keep and ask: what others sent cannot be used --------------------------------------------------

@@ -181,6 +181,8 @@ class Vendor:
     midnight_codes: frozenset[str] = frozenset()
     #: Codes of a 429 that hold for hours: a quota of a rolling day.
     quota_codes: frozenset[str] = frozenset()
+    #: Codes of a 429 that hold for orders alone: its queue is full.
+    order_codes: frozenset[str] = frozenset()
     #: Codes that stop the account until a person acts.
     stop_codes: frozenset[str] = frozenset()
     #: The call that gives fresh URLs for a completed job, and how to read its answer; None: a status read does.

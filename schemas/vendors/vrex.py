@@ -164,6 +164,7 @@ VENDOR = Vendor(
     unsent_codes=frozenset({"UPLOAD_ERROR", "CREDIT_ERROR", "FEATURE_DISABLED"}),
     balance_codes=frozenset({"INSUFFICIENT_BALANCE_FOR_VIDEO", "WALLET_NOT_FOUND"}),
     midnight_codes=frozenset({"DAILY_CAP_REACHED"}),
+    order_codes=frozenset({"QUEUE_FULL"}),
     key_check=Request("GET", "/usage"),
     quirks=(
         "sends each callback once: a lost one is found by a look",

@@ -297,3 +297,34 @@ def test_no_answer_makes_us_stumble(status: int, body: bytes) -> None:
     found = submitted(status, body)
     assert isinstance(found, Accepted | Refused | Busy | Unclear)
     assert isinstance(looked(status, body), Report | Missing | Refused | Busy | Unclear)
+
+
+@pytest.mark.parametrize(
+    ("reset", "seconds"), [("1735732830", 30.0), ("1735732000", 1.0), ("45", 45.0), ("1735999999", 3600.0)]
+)
+def test_the_end_of_a_window_is_a_moment_or_seconds(reset: str, seconds: float) -> None:
+    assert retry_after(answer(429, headers={"x-ratelimit-reset": reset}), NOW) == seconds
+    assert retry_after(answer(429, headers={"x-ratelimit-retry-after": "9", "x-ratelimit-reset": reset}), NOW) == 9
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": "X", "retry_after": 9}},
+        {"error": {"code": "X"}, "retryAfter": "9"},
+        {"error": "X", "details": {"retry_after": 9}},
+        {"error": "Slow down please", "retry_after": 9},
+        {"message": "Slow down", "retry_after": 9},
+    ],
+)
+def test_a_wait_is_found_wherever_a_body_says_it(body: Any) -> None:
+    assert submitted(429, body).retry_after == 9
+
+
+def test_a_wait_is_told_unless_we_guess_it_and_some_hold_for_orders_alone() -> None:
+    assert not submitted(429, coded("RATE_LIMITED")).told
+    assert submitted(429, coded("RATE_LIMITED"), {"retry-after": "7"}).told
+    assert submitted(429, coded("QUOTA")).told
+    assert submitted(429, coded("QUEUE_FULL")).orders_only
+    assert submitted(429, coded("DAILY_CAP_REACHED")).orders_only
+    assert not submitted(429, coded("RATE_LIMITED")).orders_only

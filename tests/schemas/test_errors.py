@@ -27,6 +27,7 @@ ANSWERS = {
     "BudgetReached": (402, "budget_reached"),
     "VendorRefused": (400, "vendor_refused"),
     "VendorBalance": (402, "vendor_balance"),
+    "Taken": (409, "conflict"),
     "VendorBusy": (429, "vendor_busy"),
     "VendorUnreachable": (502, "vendor_unreachable"),
 }
