@@ -27,8 +27,8 @@ class Backend(Protocol):
         """Whether an outage before COMMIT surely left nothing, and another go may help."""
         ...
 
-    def care(self, connection: Connection, *, idle: bool) -> None:
-        """Do the housekeeping that is due. Raises: DBAPIError."""
+    def care(self, connection: Connection, *, idle: bool) -> bool:
+        """Do the housekeeping that is due; answer whether any was. Raises: whatever the driver does."""
         ...
 
     @property

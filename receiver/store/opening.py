@@ -5,6 +5,7 @@ A SQLite file is brought to it on the way, PostgreSQL only by `migrate`: other p
 
 import asyncio
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -56,13 +57,12 @@ def open_store(url: str, *, migrate: bool | None = None) -> Opening:
 
 def open_store_now(url: str, *, migrate: bool | None = None) -> SqlStore:
     """The same without an event loop."""
-    engines = _engines(url)
-    try:
+    with ExitStack() as undo:
+        engines = _engines(url)
+        undo.callback(engines.close)
         found = _migrated(engines) if migrate or (migrate is None and engines.is_exclusive) else _version(engines)
         schema.check(found)
-    except BaseException:
-        engines.close()
-        raise
+        undo.pop_all()
     return SqlStore(engines)
 
 

@@ -4,6 +4,8 @@ A commit counts only once the server has it on disk: a `synchronous_commit` that
 a lost COMMIT took place is not known; everything written here may be written again.
 """
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event
@@ -23,6 +25,7 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "60s",
     "timezone": "UTC",
 }
+_READ_ONLY = {"default_transaction_read_only": "on"}
 # serialization, deadlock, lock timeout
 _CONFLICTS = ("40001", "40P01", "55P03")
 # connection, resources, operator, system; read-only: the old primary after a failover
@@ -69,8 +72,8 @@ class Postgres:
             connect_args=arguments,
             isolation_level="AUTOCOMMIT",
         )
-        event.listen(self._writer, "connect", _configure)
-        event.listen(self.readers, "connect", _configure)
+        event.listen(self._writer, "connect", lambda connection, _: _configure(connection, _SETTINGS))
+        event.listen(self.readers, "connect", lambda connection, _: _configure(connection, {**_SETTINGS, **_READ_ONLY}))
         self._pause = 0.0
         self._not_before = 0.0
 
@@ -118,8 +121,9 @@ class Postgres:
             return False
         return error.connection_invalidated or _state(error) in _CONFLICTS
 
-    def care(self, connection: Connection, *, idle: bool) -> None:
+    def care(self, connection: Connection, *, idle: bool) -> bool:
         """Nothing: the server looks after itself."""
+        return False
 
 
 def _state(error: DBAPIError) -> str | None:
@@ -127,14 +131,17 @@ def _state(error: DBAPIError) -> str | None:
     return state if isinstance(state, str) else None
 
 
-def _configure(connection: Any, _: Any) -> None:
-    before = connection.autocommit
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for name, value in _SETTINGS.items():
-            cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
-        # `remote_apply` and the like promise more and stay
-        cursor.execute("SELECT current_setting('synchronous_commit')")
-        if cursor.fetchone()[0] in ("off", "local"):
-            cursor.execute("SET synchronous_commit = on")
-    connection.autocommit = before
+def _configure(connection: Any, settings: Mapping[str, str]) -> None:
+    with ExitStack() as undo:
+        # nobody else knows of it yet
+        undo.callback(connection.close)
+        before, connection.autocommit = connection.autocommit, True
+        with connection.cursor() as cursor:
+            for name, value in settings.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+            # `remote_apply` and the like promise more and stay
+            cursor.execute("SELECT current_setting('synchronous_commit')")
+            if cursor.fetchone()[0] in ("off", "local"):
+                cursor.execute("SET synchronous_commit = on")
+        connection.autocommit = before
+        undo.pop_all()

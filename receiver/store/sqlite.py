@@ -5,6 +5,7 @@ readers open the file with `mode=ro`, and a lock file keeps other processes out.
 """
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,11 +52,10 @@ class Sqlite:
             raise ConfigurationError([Problem("database_url", problem)])
         self._lock = FileLock(path) if to_write else None
         if to_write:
-            try:
+            with ExitStack() as undo:
+                undo.callback(self._release)
                 self._examine()
-            except BaseException:
-                self._release()
-                raise
+                undo.pop_all()
         self._writer = create_engine(
             "sqlite://", creator=self._connect_writer, poolclass=NullPool, paramstyle="qmark", hide_parameters=True
         )
@@ -131,14 +131,14 @@ class Sqlite:
 
     # --- care ---
 
-    def care(self, connection: Connection, *, idle: bool) -> None:
-        """Checkpoint when there is time for it, or when the WAL has grown too long.
+    def care(self, connection: Connection, *, idle: bool) -> bool:
+        """Checkpoint when there is time for it, or when the WAL has grown too long; answer whether it was due.
 
         Raises: sqlite3.Error.
         """
         size = self._wal_size()
         if size == 0 or (size < self._long and not idle):
-            return
+            return False
         raw: Any = connection.connection.dbapi_connection
         busy, log, done = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if not busy and log == done:
@@ -148,6 +148,7 @@ class Sqlite:
             raw.execute("PRAGMA busy_timeout=5000").fetchall()
         size = self._wal_size()
         self._long = WAL_LIMIT if size < WAL_LIMIT else size + WAL_LIMIT // 4
+        return True
 
     def _wal_size(self) -> int:
         try:

@@ -273,12 +273,15 @@ class Writer:
     def _care(self, *, idle: bool) -> None:
         if self._connection is None:
             return
+        done = False
         with Trial() as trial:
-            self._backend.care(self._connection, idle=idle)
-        self.trouble = None if trial.error is None else reason_of(trial.error)
+            done = self._backend.care(self._connection, idle=idle)
         if trial.error is not None:
+            self.trouble = reason_of(trial.error)
             _log.error("housekeeping of the store failed: %s", self.trouble)
             self._disconnect()
+        elif done:
+            self.trouble = None
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
