@@ -27,7 +27,8 @@ _booked = (
     .where(_lines.job_id == _jobs.id, _lines.unit == _jobs.estimate_unit)
     .scalar_subquery()
 )
-_expected = _jobs.estimate_micros - _booked
+#: What a job may still cost beyond its lines.
+EXPECTED = _jobs.estimate_micros - _booked
 _is_open = _jobs.state.in_(OPEN)
 
 
@@ -67,8 +68,8 @@ def _booked_parts(grouping: str) -> Select[Any]:
 
 def _open_parts(grouping: str) -> Select[Any]:
     keys = {"vendor": _jobs.vendor, "account": _jobs.account, "day": _jobs.created_at // _DAY}
-    parts = select(_key(grouping, keys), _jobs.estimate_unit, _jobs.id, literal("open"), _expected)
-    return _with_tags(grouping, parts.select_from(tables.jobs)).where(_is_open, _expected > 0)
+    parts = select(_key(grouping, keys), _jobs.estimate_unit, _jobs.id, literal("open"), EXPECTED)
+    return _with_tags(grouping, parts.select_from(tables.jobs)).where(_is_open, EXPECTED > 0)
 
 
 def _key(grouping: str, keys: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
@@ -128,8 +129,8 @@ def read_totals(connection: Connection, moment: int) -> Totals:
         tables.jobs, tables.ledger, _lines.job_id == _jobs.id
     )
     booked = booked.where(month, _lines.micros.is_not(None)).group_by(_lines.account, _lines.unit)
-    reserved = select(_jobs.account, _jobs.estimate_unit, *_both(_expected, today))
-    reserved = reserved.where(month, _is_open, _expected > 0).group_by(_jobs.account, _jobs.estimate_unit)
+    reserved = select(_jobs.account, _jobs.estimate_unit, *_both(EXPECTED, today))
+    reserved = reserved.where(month, _is_open, EXPECTED > 0).group_by(_jobs.account, _jobs.estimate_unit)
     unpriced = select(func.count()).select_from(tables.jobs).where(_is_open, _jobs.estimate_micros.is_(None))
     by_day: dict[tuple[str, str], int] = {}
     by_month: dict[tuple[str, str], int] = {}
