@@ -11,11 +11,16 @@ from receiver.store.batch import Batch, Needs, insert_jobs, keep_bodies
 from receiver.store.lists import Condition, by, listed
 from receiver.store.money import read_totals
 from receiver.store.protocol import Applied, Change, Decide, Evidence, Placed, Query, Totals
+from receiver.store.rates import has_place
 from receiver.store.rows import JOB_COLUMNS, clean, job_of
 from receiver.store.writer import Tx, hold_latch
-from schemas.errors import Conflict
+from schemas.errors import Taken, VendorBusy
 from schemas.job import Job, JobState
 
+#: Seconds after which a place at the vendor may have become free.
+WAIT_FOR_PLACE = 20.0
+#: How many jobs are hastened in one commit.
+HASTENED = 500
 _jobs = tables.jobs.c
 _all = [_jobs[name] for name in JOB_COLUMNS]
 
@@ -74,11 +79,18 @@ class Apply:
         return None if self.evidence is None else batch.verdicts.get(self.evidence.id)
 
 
-def place(tx: Tx, job: Job, order: bytes, admit: Callable[[Totals], None] | None) -> Placed:
+def place(
+    tx: Tx, job: Job, order: bytes, admit: Callable[[Totals], None] | None = None, max_open: int | None = None
+) -> Placed:
     """Keep a new job, or answer the one that was there first."""
     first = _first(tx, job)
     if first is not None:
         return Placed(first, is_new=first.id == job.id)
+    if max_open is not None and not has_place(tx, job.account, max_open):
+        text = (
+            f"{job.account} has {max_open} jobs open, which is all that it takes; try again later, or queue the order."
+        )
+        raise VendorBusy(text, retry_after=WAIT_FOR_PLACE)
     if admit is not None:
         # one at a time: two orders must not both find room for one
         hold_latch(tx, "admit")
@@ -88,7 +100,7 @@ def place(tx: Tx, job: Job, order: bytes, admit: Callable[[Totals], None] | None
     if not insert_jobs(tx, [job], "ON CONFLICT DO NOTHING"):
         first = _first(tx, job)
         if first is None:
-            raise Conflict(f"{job.account} has the job {job.vendor_job_id} already, under another id.")
+            raise Taken(f"{job.account} has the job {job.vendor_job_id} already, under another id.")
         return Placed(first, is_new=first.id == job.id)
     tx.changed.jobs.add(job.id)
     return Placed(job, is_new=True)
@@ -118,6 +130,16 @@ def extend_jobs(tx: Tx, fences: Mapping[str, int], until: int) -> None:
         .values(next_at=until, held_until=until)
     )
     tx.connection.execute(held, [{"job": id_, "ours": fence} for id_, fence in sorted(fences.items())])
+
+
+def hasten_jobs(tx: Tx, account: str | None, now: int) -> int:
+    """Make due some jobs that wait for a callback and were not looked at yet; answers how many."""
+    waiting = [_jobs.state == JobState.RUNNING.value, _jobs.callback == 1, _jobs.looks == 0]
+    waiting += [_jobs.next_at > now, _jobs.held_until.is_(None)]
+    if account is not None:
+        waiting.append(_jobs.account == account)
+    some = select(_jobs.id).where(*waiting).order_by(_jobs.id).limit(HASTENED)
+    return tx.connection.execute(tables.jobs.update().where(_jobs.id.in_(some), *waiting).values(next_at=now)).rowcount
 
 
 def release_jobs(tx: Tx, now: int) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from receiver.store.accounts import Accounts
+from receiver.store.accounts import Rate as Rate  # noqa: PLC0414 - a row like the others, wherever it stands
 from schemas.event import Event, Money
 from schemas.job import Job
 
@@ -224,12 +226,11 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """So many calls within any window of so many microseconds. `kind` None: calls of every kind count."""
+class Swept:
+    """One step of retention: how many rows went, and the id that the next step begins after; None: that was all."""
 
-    count: int
-    window: int
-    kind: str | None = None
+    gone: int
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,17 +246,28 @@ class Changed:
 # --- the promise -------------------------------------------------------------------------------------------
 
 
-class Store(Protocol):
+class Store(Accounts, Protocol):
     """The durable memory. Safe to call from any event loop of the process."""
 
     # --- jobs ---
 
-    async def place(self, job: Job, order: bytes, *, admit: Callable[["Totals"], None] | None = None) -> Placed:
+    async def place(
+        self,
+        job: Job,
+        order: bytes,
+        *,
+        admit: Callable[["Totals"], None] | None = None,
+        max_open: int | None = None,
+    ) -> Placed:
         """Keep a new job and the bytes of its order (under `job.order_sha256`).
+
+        With `max_open`: unless so many jobs of the account are open at the vendor.
 
         A job with the same `idempotency_key` is answered instead, untouched; the very same job placed again counts
         as new, so that who lost the answer may go on. `admit` is called in the transaction
         with what is spent and reserved, and may raise a `RequestRefused`, which is passed on with nothing kept.
+
+        Raises: VendorBusy where too many jobs are open.
         """
         ...
 
@@ -265,8 +277,6 @@ class Store(Protocol):
         The evidence is kept whatever is decided, and under the change's verdict; it is kept also for a job that
         does not exist. If `evidence.id` is there already nothing is done again. Many calls for one job in one group
         see each other's effects in order. An exception of `decide` is passed on and undoes this member only.
-
-        Raises: Conflict where another job of the account has the vendor's job id already.
 
         Raises: Taken where the change gives the job a vendor's id that another job of the account has.
         """
@@ -329,6 +339,29 @@ class Store(Protocol):
         jobs queued, submitting, running or unknown, less what is booked for them already. `refunded` is negative,
         as its lines are; a line of unknown amount counts under the unit of its job. The key None, for what has no
         model or tag, comes first; a job with several tags counts under each.
+        """
+        ...
+
+    async def totals(self, at: int) -> "Totals":
+        """What is spent and reserved in the UTC day and month of a moment."""
+        ...
+
+    async def batch(self, batch: str) -> Mapping[str, Any] | None:
+        """How the orders of a batch stand; None: there are none.
+
+        `{"batch", "jobs", "states", "done", "stuck", "retaken", "failures", "costs", "began_at", "settled_at"}` with
+        times as microseconds and amounts as Decimals. `failures`: `{"state", "code", "message", "count"}`, most
+        frequent first, without those that a later take (a key that ends in `~2`) stands in for: `retaken` counts
+        these. `stuck`: jobs of unknown fate that are overdue. `costs`: `{"account", "unit", "total",
+        "open_estimate"}`, one for each account and unit.
+        """
+        ...
+
+    async def seen(self, account: str) -> Mapping[str, Any]:
+        """What the newest jobs of an account show.
+
+        `{"jobs", "states", "callbacks": {"on_time", "late", "lost"}, "median_seconds"}`; the median is that of
+        completed clips, from acceptance to verdict, None where there is none.
         """
         ...
 
@@ -396,12 +429,6 @@ class Store(Protocol):
         """At the start of the only process: whatever a dead one held is due now (SQLite; nothing on PostgreSQL)."""
         ...
 
-    # --- limits ---
-
-    async def take_turn(self, account: str, kind: str, rates: Sequence[Rate], now: int) -> int:
-        """Count one call of an account if every rate allows it and answer 0; else answer when to ask again."""
-        ...
-
     # --- care ---
 
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
@@ -409,6 +436,15 @@ class Store(Protocol):
 
         It is called on the store's own thread: it must be quick, and hand on what takes longer. A hint, not a
         promise: what other processes commit is found by looking.
+        """
+        ...
+
+    async def sweep(self, kind: str, before: int, after: str = "") -> Swept:
+        """Delete a few of the rows that are older than `before`: evidence, events, (cleared) alerts, or jobs.
+
+        Nothing about a job goes while it is unsettled, while something about it is undelivered, or while an alert
+        about it stands; a job goes with everything about it but its ledger lines and its saved files. Bodies go with
+        the last row that refers to them.
         """
         ...
 

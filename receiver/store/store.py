@@ -10,7 +10,21 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from receiver.store import batch, care, deliveries, evidence, jobs, money, rates
+from receiver.store import (
+    batch,
+    batches,
+    care,
+    deliveries,
+    evidence,
+    gates,
+    jobs,
+    money,
+    rates,
+    retention,
+    seen,
+    surveys,
+)
+from receiver.store.accounts import Begun, Demand, Gate, Past, Rate, Standing
 from receiver.store.backend import Backend
 from receiver.store.batch import Batch, Step
 from receiver.store.protocol import (
@@ -28,13 +42,13 @@ from receiver.store.protocol import (
     NewDelivery,
     Placed,
     Query,
-    Rate,
+    Swept,
     Totals,
 )
 from receiver.store.readers import Readers
 from receiver.store.trials import Trial
 from receiver.store.writer import Tx, Verdict, Writer
-from schemas.errors import Conflict, StoreUnavailable
+from schemas.errors import StoreUnavailable, Taken
 from schemas.event import Event
 from schemas.job import Job
 
@@ -64,9 +78,33 @@ class SqlStore:
 
     # --- jobs ---
 
-    async def place(self, job: Job, order: bytes, *, admit: Callable[[Totals], None] | None = None) -> Placed:
+    async def place(
+        self,
+        job: Job,
+        order: bytes,
+        *,
+        admit: Callable[[Totals], None] | None = None,
+        max_open: int | None = None,
+    ) -> Placed:
         """Keep a new job and the bytes of its order."""
-        return await self._writer.work(lambda tx: jobs.place(tx, job, order, admit))
+        return await self._writer.work(lambda tx: jobs.place(tx, job, order, admit, max_open))
+
+    async def begin_order(
+        self, job_id: str, demand: Demand, now: int, until: int, *, admit: Callable[[Totals], None] | None = None
+    ) -> Begun:
+        """Take a turn for a queued job and make it `submitting`."""
+        return await self._writer.work(lambda tx: rates.begin_order(tx, job_id, demand, now, until, admit))
+
+    async def line(self, account: str, limit: int) -> list[Job]:
+        """The queued orders of an account that wait for their turn."""
+        return await self._readers.read(jobs.read_line, account, limit)
+
+    async def hasten_jobs(self, account: str | None, now: int) -> int:
+        """Make due all jobs that wait for a callback."""
+        number = 0
+        while more := await self._writer.work(lambda tx: jobs.hasten_jobs(tx, account, now)):
+            number += more
+        return number
 
     async def apply(self, job_id: str, decide: Decide, evidence: Evidence | None = None) -> Applied:
         """Lock the job, decide, and write everything that the change asks for."""
@@ -74,7 +112,7 @@ class SqlStore:
             applied: Applied = await self._writer.step(jobs.Apply(job_id, decide, evidence))
         except IntegrityError as error:
             if "vendor_job_id" in str(error.orig):
-                raise Conflict("another job of this account has the vendor's job id already") from error
+                raise Taken("another job of this account has the vendor's job id already") from error
             raise
         return applied
 
@@ -128,6 +166,18 @@ class SqlStore:
         """Sum lines and open estimates."""
         return await self._readers.read(money.read_sums, by)
 
+    async def totals(self, at: int) -> Totals:
+        """What is spent and reserved in a UTC day and month."""
+        return await self._readers.read(money.read_totals, at)
+
+    async def batch(self, batch_: str) -> Mapping[str, Any] | None:
+        """How the orders of a batch stand."""
+        return await self._readers.read(batches.read_batch, batch_)
+
+    async def seen(self, account: str) -> Mapping[str, Any]:
+        """What the newest jobs of an account show."""
+        return await self._readers.read(seen.read_seen, account)
+
     async def alerts(self, query: Query) -> list[Mapping[str, Any]]:
         """List alerts."""
         return await self._readers.read(care.read_alerts, query)
@@ -180,15 +230,52 @@ class SqlStore:
 
     # --- limits ---
 
-    async def take_turn(self, account: str, kind: str, rates_: Sequence[Rate], now: int) -> int:
+    async def take_turn(
+        self, account: str, kind: str, rates_: Sequence[Rate], now: int, *, max_open: int | None = None
+    ) -> int:
         """Count one call, or say when to ask again."""
-        return await self._writer.work(lambda tx: rates.take_turn(tx, account, kind, rates_, now))
+        demand = Demand(account, rates_, max_open)
+        return await self._writer.work(lambda tx: rates.take_turn(tx, kind, demand, now))
+
+    async def close_gate(self, gate: Gate) -> None:
+        """Close an account for a kind of calls."""
+        await self._writer.work(lambda tx: gates.close(tx, gate))
+
+    async def open_gates(self, account: str, kinds: Sequence[str]) -> int:
+        """Open the stopped gates of an account."""
+        return await self._writer.work(lambda tx: gates.open_(tx, account, kinds))
+
+    async def gates(self) -> list[Gate]:
+        """All gates."""
+        return await self._readers.read(gates.read)
+
+    # --- what this installation knows of its accounts ---
+
+    async def standings(self) -> list[Standing]:
+        """Count what is open."""
+        return await self._readers.read(surveys.read_standings)
+
+    async def used_turns(self, account: str, rates_: Sequence[Rate], now: int) -> list[int]:
+        """How many calls each window holds now."""
+        return await self._readers.read(surveys.read_used, account, rates_, now)
+
+    async def recent_past(self, limit: int) -> list[Past]:
+        """The newest jobs that were settled."""
+        return await self._readers.read(surveys.read_past, limit)
+
+    async def latest_callbacks(self, after: str) -> Mapping[str, str]:
+        """The id of each account's latest callback after some evidence."""
+        return await self._readers.read(surveys.read_callbacks, after)
 
     # --- care ---
 
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Have a listener called after each commit."""
         return self._writer.subscribe(listener)
+
+    async def sweep(self, kind: str, before: int, after: str = "") -> Swept:
+        """Delete a few rows that are old enough."""
+        return await self._writer.work(lambda tx: retention.sweep(tx, kind, before, after))
 
     async def counts(self) -> Mapping[str, int]:
         """Rows that matter for health."""

@@ -76,8 +76,12 @@ jobs = Table(
     Column("ordered", Word, nullable=False),
     # JSON: videos, failure, claim
     Column("outcome", Word, nullable=False),
+    # when an order that waited in the queue was let go
+    Column("sent_at", BigInteger),
     Index("ix_jobs_state", "state", "id"),
     Index("ix_jobs_created_at", "created_at"),
+    Index("ix_jobs_account", "account", "id"),
+    Index("ix_jobs_order_sha256", "order_sha256"),
 )
 Index(
     "uq_jobs_vendor_job_id",
@@ -108,6 +112,33 @@ Index(
     postgresql_where=text("batch IS NOT NULL"),
 )
 
+#: What is still to be moved along; the same words in every statement, so that each finds the index.
+OPEN_JOBS = "state IN ('queued', 'submitting', 'running', 'unknown')"
+Index(
+    "ix_jobs_open",
+    jobs.c.account,
+    jobs.c.state,
+    jobs.c.callback,
+    sqlite_where=text(OPEN_JOBS),
+    postgresql_where=text(OPEN_JOBS),
+)
+
+#: A queued order that waits for nothing but its turn.
+IN_LINE = "state = 'queued' AND next_at IS NULL"
+Index(
+    "ix_jobs_line",
+    jobs.c.account,
+    jobs.c.id,
+    sqlite_where=text(IN_LINE),
+    postgresql_where=text(IN_LINE),
+)
+Index(
+    "ix_jobs_sent_at",
+    jobs.c.sent_at,
+    sqlite_where=text("sent_at IS NOT NULL"),
+    postgresql_where=text("sent_at IS NOT NULL"),
+)
+
 job_tags = Table(
     "job_tags",
     metadata,
@@ -130,6 +161,7 @@ evidence = Table(
     Column("size", BigInteger, nullable=False),
     Column("sha256", Word, ForeignKey("bodies.sha256"), nullable=False),
     Index("ix_evidence_job_id", "job_id", "id"),
+    Index("ix_evidence_sha256", "sha256"),
 )
 
 events = Table(
@@ -273,6 +305,29 @@ turns = Table(
     Column("at", BigInteger, nullable=False),
     Column("kind", Word, nullable=False),
     Index("ix_turns_account", "account", "at"),
+)
+
+# kinds of calls that were refused a turn, and how long they are held to be waiting for one
+waits = Table(
+    "waits",
+    metadata,
+    Column("account", Word, primary_key=True),
+    Column("kind", Word, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
+
+# accounts that were told to wait, or that refuse us until a person acts
+gates = Table(
+    "gates",
+    metadata,
+    Column("account", Word, primary_key=True),
+    # of calls; empty: of any
+    Column("kind", Word, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("reason", Word, nullable=False),
+    Column("stopped", Integer, nullable=False),
+    Column("probes", Integer, nullable=False),
 )
 
 # a row per thing that only one process may do at a time, and the row that check() writes
