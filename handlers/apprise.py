@@ -102,8 +102,7 @@ def _hush() -> None:
     log = logging.getLogger("apprise")
     log.setLevel(logging.WARNING)
     log.propagate = False
-    if not log.handlers:
-        log.addHandler(logging.NullHandler())
+    log.handlers = log.handlers or [logging.NullHandler()]
 
 
 HANDLER = HandlerType(

@@ -9,7 +9,7 @@ https://developmentseed.org/obstore/latest/api/store/aws/
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
@@ -62,18 +62,15 @@ class Bucket:
 
     async def keep(self, partial: Partial, name: PurePosixPath) -> None:
         """Upload a whole file, unless an object of its name is there."""
+        # S3 takes no condition for an upload in parts; nobody else is known to write these names
+        await self._refuse_taken(name)
         with _as_os_errors():
-            # S3 takes no condition for an upload in parts; nobody else is known to write these names
-            if await self._is_there(name):
-                raise FileExistsError(errno.EEXIST, "exists", self.address(name))
             await obstore.put_async(self._store, str(name), partial.path)
 
-    async def _is_there(self, name: PurePosixPath) -> bool:
-        try:
+    async def _refuse_taken(self, name: PurePosixPath) -> None:
+        with suppress(FileNotFoundError), _as_os_errors():
             await obstore.head_async(self._store, str(name))
-        except (NotFoundError, FileNotFoundError):
-            return False
-        return True
+            raise FileExistsError(errno.EEXIST, "exists", self.address(name))
 
     async def write(self, name: PurePosixPath, content: bytes) -> None:
         """Upload a small file."""

@@ -29,6 +29,7 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        task.cancelled() or task.exception()  # seen, and of no interest any more
         raise
 
 

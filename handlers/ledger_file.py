@@ -10,7 +10,7 @@ https://sqlite-utils.datasette.io/en/stable/python-api.html
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ def keep(path: Path, clips: Sequence[Mapping[str, Any]], lines: Iterable[Mapping
             db.table("ledger").upsert_all((_sound(_line(line)) for line in lines), pk="id", alter=True)
             connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:
+            with suppress(sqlite3.Error):  # some errors have ended it already
                 connection.execute("ROLLBACK")
             raise
 

@@ -30,7 +30,7 @@ def draw(source: str, target: str) -> None:
         out.mux(stream.encode(None))
 
 
-def limit() -> None:
+def limit() -> None:  # pragma: no cover - of the process that runs this
     """Take so much time, memory and disk, and no more."""
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, _LARGEST))
@@ -38,6 +38,6 @@ def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - in that process
     limit()
     draw(sys.argv[1], sys.argv[2])

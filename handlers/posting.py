@@ -19,7 +19,6 @@ async def post(
         return GiveUp(masked(str(error), url))
     except NetError as error:
         return TryLater(masked(str(error), url))
-    outcome = outcome_of(answer, now)
-    if outcome.answer:
-        return replace(outcome, answer=masked(outcome.answer, url))
-    return outcome
+    # before the words are cut: half a secret is one, too
+    words = masked(answer.body.decode("utf-8", "replace"), url).encode()
+    return outcome_of(replace(answer, body=words), now)

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from subprocess import PIPE, STDOUT, Popen
+from subprocess import STDOUT, Popen
 from tempfile import TemporaryFile
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
 _OUTPUT, _SHOWN = 65_536, 500
+_CLOSED = -1
 #: Seconds from SIGTERM to SIGKILL, and from one look at the program to the next.
 _GRACE, _LOOK = 1.0, 0.02
 
@@ -26,6 +27,7 @@ class Program:
     def __init__(self, argv: Sequence[str], folder: Path) -> None:
         self._argv, self._folder = argv, folder
         self._process: Popen[bytes] | None = None
+        self._pipe = _CLOSED
         self._output = b""
 
     def start(self, content: bytes) -> None:
@@ -34,21 +36,20 @@ class Program:
         Raises: OSError.
         """
         environment = {"PATH": PATH, "HOME": pwd.getpwuid(os.getuid()).pw_dir, "LANG": "C.UTF-8"}
-        with TemporaryFile() as given:
+        self._pipe, its_end = os.pipe()
+        os.set_blocking(self._pipe, False)
+        with TemporaryFile() as given, os.fdopen(its_end, "wb") as taken:
             given.write(content)
             given.seek(0)
             self._process = Popen(  # noqa: S603 the operator's own words, and no shell
                 self._argv,
-                bufsize=0,
                 stdin=given,
-                stdout=PIPE,
+                stdout=taken,
                 stderr=STDOUT,
                 cwd=self._folder,
                 env=environment,
                 start_new_session=True,
             )
-        if self._process.stdout:
-            os.set_blocking(self._process.stdout.fileno(), False)
 
     @property
     def said(self) -> str:
@@ -68,26 +69,27 @@ class Program:
     def _read(self) -> None:
         # what passes the cap is read and dropped, else the program would stand still; a flood waits for the next look
         for _ in range(16):
-            chunk = self._process.stdout.read(_OUTPUT) if self._process and self._process.stdout else None
-            if not chunk:
+            try:
+                chunk = os.read(self._pipe, _OUTPUT)
+            except BlockingIOError:
                 return
             self._output += chunk[: _OUTPUT - len(self._output)]
 
     async def end(self) -> None:
         """End it and all that it started, first with a word, then without."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._signal(SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_GRACE):
-                    await self.wait()
-        self._signal(SIGKILL)
-        await self.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
-
-    def _signal(self, number: int) -> None:
         if self._process:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
+            if self._process.poll() is None:
+                _signal(self._process.pid, SIGTERM)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_GRACE):
+                        await self.wait()
+            _signal(self._process.pid, SIGKILL)
+            await self.wait()
+        if self._pipe != _CLOSED:
+            os.close(self._pipe)
+            self._pipe = _CLOSED
+
+
+def _signal(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

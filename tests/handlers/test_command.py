@@ -16,6 +16,7 @@ import uvloop
 from pydantic import ValidationError
 
 from handlers.command import HANDLER, CommandOptions
+from handlers.program import Program
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
 from tests.support.parcels import READY, parcel, tools
 
@@ -179,6 +180,16 @@ def test_it_runs_on_the_fast_loop_of_another_thread(tmp_path: Path) -> None:
     thread.start()
     thread.join(20)
     assert found == [{"dlv_1": Done("hello")}]
+
+
+def test_what_never_began_has_nothing_to_end(tmp_path: Path) -> None:
+    async def main() -> int:
+        program = Program(["true"], tmp_path)
+        code = await program.wait()
+        await program.end()
+        return code
+
+    assert asyncio.run(main()) == 0
 
 
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:

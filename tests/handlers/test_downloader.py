@@ -1,23 +1,30 @@
 """Downloader: what lands under a final name, from good, dead, cut, endless and lying hosts."""
 
 import asyncio
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from handlers import downloader
 from handlers.downloader import HANDLER, DownloaderOptions
+from handlers.landing import in_thread
 from handlers.protocol import Done, GiveUp, Handler, Outcome, Parcel, Saved, TryLater
 from schemas.errors import Unanswered
 from schemas.event import Event, Video
-from tests.support.clips import HTML, WEBM, box, mp4
+from schemas.vendor import Answer
+from tests.support.clips import HTML, WEBM, mp4
 from tests.support.http_server import Reply, Seen, Server, closed_port, serving
 from tests.support.parcels import NOW, READY, nothing_fresh, parcel, tools
 
@@ -415,5 +422,76 @@ def test_options_that_cannot_work_are_refused_at_the_start(key: str, value: str,
         DownloaderOptions.model_validate({"target": "clips", key: value})
 
 
-def test_a_box_may_be_of_any_kind() -> None:
-    assert box(b"free") == b"\0\0\0\x08free"
+def test_posters_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloader, "find_spec", lambda _: None)
+    with pytest.raises(ValidationError, match="needs the extra video"):
+        DownloaderOptions(target="clips", posters=True)
+
+
+class Short:
+    """A way out whose streams end early without saying so, as a careless one would."""
+
+    status = 200
+    headers: Mapping[str, str] = MappingProxyType({"content-length": str(len(CLIP))})
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield CLIP[:-1]
+
+    @asynccontextmanager
+    async def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float, max_bytes: int
+    ) -> AsyncIterator["Short"]:
+        yield self
+
+    async def call(self, method: str, url: str, **_: Any) -> Answer:
+        raise Unanswered(method + url)
+
+
+def test_a_length_that_does_not_match_is_seen_whoever_carries_it(tmp_path: Path) -> None:
+    handler = HANDLER.make(DownloaderOptions(target="clips"), tools(tmp_path, http=Short()))
+    assert attempts(handler, event_at("https://a.b/c"), 1) == [TryLater(f"{len(CLIP) - 1} of {len(CLIP)} bytes came")]
+
+
+def test_a_disk_without_links_gets_its_files_by_renaming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    with serving(Reply(200, CLIP)) as server:
+        first = deliver(tmp_path, event_at(server.url), name="{slug}")
+        assert first == deliver(tmp_path, event_at(server.url), name="{slug}")
+        server.script(Reply(200, mp4(9)))
+        other = deliver(tmp_path, replace(event_at(server.url), job_id="job_other"), name="{slug}")
+    assert isinstance(other, Done)
+    assert (tmp_path / "clips/a-cat-rides-a-bicycle.mp4").read_bytes() == CLIP
+    assert Path(other.saved[0].path).read_bytes() == mp4(9)
+
+
+def test_a_disk_that_fails_is_told_and_tried_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with serving(Reply(200, CLIP)) as server:
+        monkeypatch.setattr(os, "link", full)
+        outcome = deliver(tmp_path, event_at(server.url))
+    assert outcome == TryLater(f"{tmp_path}/clips cannot be written: no space left on device")
+    assert files(tmp_path) == {f"clips/vrex/{JOB}.json"}
+
+
+def test_a_thread_outlives_a_cancellation_and_its_error_is_nobodys() -> None:
+    ended: list[str] = []
+
+    def work() -> None:
+        time.sleep(0.1)
+        ended.append("ended")
+        raise OSError("too late")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(in_thread(work))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended == ["ended"]
+
+    asyncio.run(main())

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from handlers import smtp
 from handlers.email import HANDLER, EmailOptions, render
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
 from handlers.smtp import address_of, server_of
@@ -24,7 +25,7 @@ from schemas.errors import ConfigurationError
 from schemas.event import Event, Failure
 from tests.support.authority import Authority, authority
 from tests.support.golden import assert_golden
-from tests.support.http_server import closed_port
+from tests.support.http_server import Reply, closed_port, serving
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.parcels import ALERT, FAILED, READY, SAVED, parcel, parcels, tools
 
@@ -263,6 +264,14 @@ def test_a_server_that_speaks_something_else_is_for_later() -> None:
         for scheme in ("smtp", "smtps", "smtp+starttls"):
             outcome = deliver(f"{scheme}://127.0.0.1:{port}", [parcel(target=ADA)])["dlv_1"]
             assert isinstance(outcome, TryLater)
+
+
+def test_a_server_that_says_nothing_is_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_STEP_SECONDS", 0.2)
+    with serving(Reply(silent=True)) as server:
+        for scheme in ("smtp", "smtps"):
+            outcome = deliver(f"{scheme}://127.0.0.1:{server.port}", [parcel(target=ADA)])["dlv_1"]
+            assert outcome == TryLater("the mail server did not answer in time")
 
 
 def test_a_lost_connection_leaves_done_what_was_sent() -> None:

@@ -129,3 +129,20 @@ def test_a_secret_that_is_none_is_refused_and_not_repeated(secret: Any) -> None:
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(ValidationError, match="must be a web address"):
         WebhookOptions.model_validate({"url": "example.com", "secret": NEW})
+
+
+def test_an_address_of_our_own_network_is_given_up() -> None:
+    async def main() -> Mapping[str, Outcome]:
+        options = WebhookOptions.model_validate({"url": "https://10.0.0.1/hook/urlsecret", "secret": NEW})
+        return await HANDLER.make(options, tools(Path())).deliver([parcel()])
+
+    outcome = asyncio.run(main())["dlv_1"]
+    assert isinstance(outcome, GiveUp)
+    assert "not a public address" in outcome.reason
+    assert "urlsecret" not in outcome.reason
+
+
+def test_a_secret_at_the_edge_of_what_is_kept_is_masked_first() -> None:
+    with serving(Reply(500, b"x" * 190 + b"/hook?token=urlsecret")) as server:
+        outcome = deliver(server, parcel())
+    assert "token" not in str(outcome)
