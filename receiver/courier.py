@@ -17,8 +17,11 @@ import structlog
 from handlers.protocol import Handler, HandlerType, Outcome, Parcel, TryLater
 from receiver.delivering import Ending, crashed, ending
 from receiver.kit import Kit
+from receiver.retry import SCHEDULE
+from receiver.settings import HandlerConfig
 from receiver.settle import SECOND
 from receiver.store.protocol import Claimed, Finish
+from receiver.window import Window
 from schemas.errors import StoreUnavailable
 
 LEASE, HEARTBEAT, IDLE = 12 * SECOND, 4.0, 1.0
@@ -31,9 +34,18 @@ log = structlog.get_logger("clipbell.courier")
 class Post:
     """A configured handler, ready to work."""
 
-    name: str
-    type: HandlerType
+    config: HandlerConfig
     handler: Handler
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self.config.name
+
+    @property
+    def type(self) -> HandlerType:
+        """What kind of handler it is."""
+        return self.config.type
 
 
 @dataclass
@@ -42,6 +54,7 @@ class Lane:
 
     post: Post
     kit: Kit
+    window: Window
     #: Claimed and not in a call yet, by target.
     waiting: dict[str, list[Claimed]] = field(default_factory=lambda: defaultdict(list))
     #: Fences of all that is claimed.
@@ -51,8 +64,11 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """How many more deliveries may be claimed."""
-        return self.post.type.concurrency * self.post.type.max_batch - len(self.fences)
+        """How many more deliveries may be claimed: no more than may start now, so that the freshest are chosen late."""
+        batch = self.post.type.max_batch
+        free = self.post.config.concurrency * batch - len(self.fences)
+        starts = self.window.room(_monotonic())
+        return free if starts is None else min(free, starts * batch - sum(map(len, self.waiting.values())))
 
     async def run(self) -> None:
         """Carry until cancelled."""
@@ -64,7 +80,8 @@ class Lane:
                 self._start_calls()
                 if not claimed:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self.wake.wait(), IDLE)
+                        pause = self.window.wait(_monotonic()) or IDLE
+                        await asyncio.wait_for(self.wake.wait(), min(pause, IDLE))
         finally:
             heart.cancel()
 
@@ -96,14 +113,15 @@ class Lane:
         return len(found)
 
     def _start_calls(self) -> None:
-        kind = self.post.type
+        kind, most = self.post.type, self.post.config.concurrency
         for target in list(self.waiting):
-            while self.waiting[target] and len(self.calls) < kind.concurrency:
+            while self.waiting[target] and len(self.calls) < most and self.window.room(_monotonic()) != 0:
                 # a handler that takes several at once is given what gathers while its last call runs
                 if kind.max_batch > 1 and target in self.calls.values():
                     break
                 batch, rest = self.waiting[target][: kind.max_batch], self.waiting[target][kind.max_batch :]
                 self.waiting[target] = rest
+                self.window.note(_monotonic())
                 call = asyncio.create_task(self._call(batch))
                 self.calls[call] = target
                 call.add_done_callback(self._ended)
@@ -124,16 +142,18 @@ class Lane:
             outcome = outcomes.get(delivery.key, TryLater("the handler gave no outcome"))
             if claimed.delivery.claims > DEATHS:
                 outcome = crashed(DEATHS)
-            end = Ending(claimed, outcome, self.post.type.perishable, self.kit.now(), self.kit.dice())
+            schedule = self.post.config.retry
+            steps = SCHEDULE if schedule is None else schedule
+            end = Ending(claimed, outcome, self.post.type.perishable, self.kit.now(), self.kit.dice(), steps)
             await self._record(claimed, ending(end, self.kit.rules))
 
     async def _hand_over(self, batch: Sequence[Claimed]) -> Mapping[str, Outcome]:
         parcels = [_parcel(claimed) for claimed in batch]
         try:
-            async with asyncio.timeout(self.post.type.timeout):
+            async with asyncio.timeout(self.post.config.timeout):
                 return await self.post.handler.deliver(parcels)
         except TimeoutError:
-            late = TryLater(f"no outcome within {self.post.type.timeout:g} s")
+            late = TryLater(f"no outcome within {self.post.config.timeout:g} s")
             return {parcel.key: late for parcel in parcels}
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; it is recorded as an attempt
             # its text may hold a secret of the plug-in's: the kind and the place are enough to find it
@@ -167,7 +187,7 @@ class Courier:
     """All lanes. One for each process that works."""
 
     def __init__(self, kit: Kit, posts: Sequence[Post]) -> None:
-        self._lanes = [Lane(post, kit) for post in posts]
+        self._lanes = [Lane(post, kit, Window(post.config.rate)) for post in posts]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -195,6 +215,10 @@ class Courier:
 def _parcel(claimed: Claimed) -> Parcel:
     delivery = claimed.delivery
     return Parcel(delivery.key, claimed.event, delivery.target, len(delivery.attempts), claimed.elapsed)
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _place(error: BaseException) -> str:

@@ -1,10 +1,11 @@
 """What the outcome of an attempt changes: the delivery's state, its next try, and what follows from it. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from receiver.alerts import Notice
-from receiver.retry import failures_in_a_row, next_perishable_try, next_try
+from receiver.retry import SCHEDULE, failures_in_a_row, next_perishable_try, next_try
 from receiver.settle import Rules
 from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Finish
 from schemas.event import Event, EventType, Source, Trust, at, rfc3339
@@ -24,6 +25,8 @@ class Ending:
     perishable: bool
     now: int
     dice: float
+    #: Seconds between the attempts; for what does not perish.
+    schedule: Sequence[float] = SCHEDULE
 
 
 def ending(end: Ending, rules: Rules) -> Finish:
@@ -50,7 +53,7 @@ def _next_at(end: Ending, outcome: TryLater) -> int | None:
     failed = failures_in_a_row(delivery.attempts) + 1
     if end.perishable:
         return next_perishable_try(failed, delivery.created_at, end.now, end.dice, outcome.after)
-    return next_try(failed, end.now, end.dice, outcome.after)
+    return next_try(failed, end.now, end.dice, outcome.after, end.schedule)
 
 
 def _done(end: Ending, done: Done, rules: Rules) -> Finish:

@@ -23,6 +23,7 @@ def routes_of(settings: Settings) -> list[Route]:
             events=config.events,
             vendors=config.vendors,
             tags=config.tags,
+            where=config.where,
             perishable=config.type.perishable,
         )
         for config in settings.handlers.values()
@@ -31,13 +32,14 @@ def routes_of(settings: Settings) -> list[Route]:
 
 def make_posts(kit: Kit, looker: Looker, names: Sequence[str] | None = None) -> list[Post]:
     """Make the configured handlers, or only those of these names."""
+
     async def ledger_lines(job_id: str) -> Sequence[Mapping[str, Any]]:
         lines = await kit.store.ledger(Query({"job_id": job_id}, 200))
         return [line_json(line) for line in reversed(lines)]
 
     tools = Tools(kit.public, kit.settings.folder, clock.now, looker.fresh_videos, ledger_lines)
     return [
-        Post(config.name, config.type, config.type.make(config.options, tools))
+        Post(config, config.type.make(config.options, tools))
         for config in kit.settings.handlers.values()
         if names is None or config.name in names
     ]

@@ -23,16 +23,18 @@ def failures_in_a_row(attempts: Sequence[Attempt]) -> int:
     return count
 
 
-def next_try(failed: int, now: int, dice: float, after: float | None = None) -> int | None:
+def next_try(
+    failed: int, now: int, dice: float, after: float | None = None, schedule: Sequence[float] = SCHEDULE
+) -> int | None:
     """When to try again after `failed` tries of the schedule, the last just now; None: never.
 
     `dice` within 0..1 spreads the wait by ±20 %. `after`: seconds that the other side asked for, instead of the step.
     """
-    if failed > len(SCHEDULE):
+    if failed > len(schedule):
         return None
     if after is not None:
         return now + int(min(max(after, SHORTEST_AFTER), LONGEST_AFTER) * SECOND)
-    return now + int(_spread(SCHEDULE[failed - 1], dice) * SECOND)
+    return now + int(_spread(schedule[failed - 1], dice) * SECOND)
 
 
 def next_perishable_try(failed: int, created: int, now: int, dice: float, after: float | None = None) -> int | None:

@@ -1,7 +1,8 @@
 """Which handlers want an event, target by target. Pure."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from receiver.store.protocol import NewDelivery, Told
 from schemas.event import Event, EventType, micros
@@ -12,13 +13,15 @@ Mint = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One configured handler, as far as routing cares. Empty `vendors` or `tags`: all."""
+    """One configured handler, as far as routing cares. Empty `vendors`, `tags` or `where`: all."""
 
     handler: str
     targets: tuple[str, ...]
     events: frozenset[EventType]
     vendors: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
+    #: What a job's metadata must say, name by name.
+    where: Mapping[str, Any] = field(default_factory=dict)
     #: Its deliveries are worth the more the sooner the event's first URL dies.
     perishable: bool = False
 
@@ -33,7 +36,17 @@ def wants(route: Route, event: Event) -> bool:
         event.type in route.events
         and (not route.vendors or event.account is None or event.account in route.vendors)
         and (not route.tags or event.job_id is None or not route.tags.isdisjoint(event.tags))
+        and (event.job_id is None or _says(event.metadata, route.where))
     )
+
+
+def _says(metadata: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    return all(name in metadata and _same(metadata[name], wanted) for name, wanted in where.items())
+
+
+def _same(said: Any, wanted: Any) -> bool:
+    # to Python true equals 1, to whoever wrote the metadata it does not
+    return bool(said == wanted) and isinstance(said, bool) == isinstance(wanted, bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from handlers.protocol import HandlerType, Options
 from receiver import registry
 from receiver.settings_keys import (
+    DRIVING,
     SECTION_NAME,
     AccountKeys,
     BudgetKeys,
@@ -53,7 +54,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class HandlerConfig:
-    """One configured handler. Empty `vendors` (accounts) or `tags`: all."""
+    """One configured handler. Empty `vendors` (accounts), `tags` or `where` (metadata): all."""
 
     name: str
     type: HandlerType
@@ -61,6 +62,14 @@ class HandlerConfig:
     events: frozenset[EventType]
     vendors: frozenset[str]
     tags: frozenset[str]
+    where: Mapping[str, Any]
+    #: How many calls may run at once, and for how many seconds each.
+    concurrency: int
+    timeout: float
+    #: Of its calls; None: as fast as it can.
+    rate: Rate | None
+    #: Seconds between one attempt and the next; None: the contract's schedule.
+    retry: tuple[float, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,18 +248,40 @@ def _handlers(desk: Desk) -> dict[str, HandlerConfig]:
     found = {}
     for name, data in _sections(desk, "handlers").items():
         path = ("handlers", name)
-        common = {key: value for key, value in data.items() if key in HandlerKeys.model_fields}
-        keys = desk.check(HandlerKeys, common, path)
-        handler_type = _handler_type(desk, path, data.get("type"))
-        if keys:
-            _check_accounts(desk, path, keys.vendors)
-        options = _options(desk, path, handler_type, data) if handler_type else None
-        if keys and handler_type and options:
-            events = frozenset(handler_type.events) if keys.events is None else keys.events
-            found[name] = HandlerConfig(
-                name, handler_type, options, events, frozenset(keys.vendors), frozenset(keys.tags)
-            )
+        kind = _handler_type(desk, path, data.get("type"))
+        common = _common(kind)
+        keys = desk.check(HandlerKeys, {key: value for key, value in data.items() if key in common}, path)
+        _check_accounts(desk, path, data.get("vendors"))
+        if kind and kind.perishable and "retry" in data:
+            text = f"cannot be set for {kind.name}: it tries again within the life of a URL; leave it out"
+            desk.note((*path, "retry"), text)
+        own = {key: value for key, value in data.items() if key not in common}
+        options = desk.check(kind.options, own, path, examples=kind.example, others=common) if kind else None
+        if keys and kind and options:
+            found[name] = _handler(name, kind, options, keys)
     return found
+
+
+def _handler(name: str, kind: HandlerType, options: Options, keys: HandlerKeys) -> HandlerConfig:
+    return HandlerConfig(
+        name=name,
+        type=kind,
+        options=options,
+        events=frozenset(kind.events) if keys.events is None else keys.events,
+        vendors=frozenset(keys.vendors),
+        tags=frozenset(keys.tags),
+        where=keys.where,
+        concurrency=kind.concurrency if keys.concurrency is None else keys.concurrency,
+        timeout=kind.timeout if keys.timeout is None else keys.timeout,
+        rate=keys.rate,
+        retry=keys.retry,
+    )
+
+
+def _common(kind: HandlerType | None) -> tuple[str, ...]:
+    """The keys that are not the type's own options."""
+    own = DRIVING & kind.options.model_fields.keys() if kind else ()
+    return tuple(key for key in HandlerKeys.model_fields if key not in own)
 
 
 def _handler_type(desk: Desk, path: tuple[str, str], name: Any) -> HandlerType | None:
@@ -266,17 +297,12 @@ def _handler_type(desk: Desk, path: tuple[str, str], name: Any) -> HandlerType |
     return None
 
 
-def _check_accounts(desk: Desk, path: tuple[str, str], names: tuple[str, ...]) -> None:
+def _check_accounts(desk: Desk, path: tuple[str, str], names: Any) -> None:
     accounts = desk.source.table("vendors")
-    for number, name in enumerate(names):
-        if name not in accounts:
+    for number, name in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(name, str) and name not in accounts:
             known = f"there are {', '.join(accounts)}" if accounts else "there is none at all"
             desk.note((*path, "vendors", str(number)), f"there is no account {name}; {known}")
-
-
-def _options(desk: Desk, path: tuple[str, str], kind: HandlerType, data: Mapping[str, Any]) -> Options | None:
-    own = {key: value for key, value in data.items() if key not in HandlerKeys.model_fields}
-    return desk.check(kind.options, own, path, examples=kind.example, others=tuple(HandlerKeys.model_fields))
 
 
 # --- sections ---------------------------------------------------------------------------------------

@@ -117,6 +117,15 @@ def _event_names(value: Any) -> frozenset[EventType]:
     return frozenset(EventType(each) for each in value)
 
 
+def _where(value: Any) -> dict[str, str | int | float | bool]:
+    if not isinstance(value, dict):
+        raise ValueError('must be names and values, such as {client = "acme"}')  # noqa: TRY004 - as above
+    for each in value.values():
+        if not isinstance(each, str | int | float | bool):
+            raise ValueError("must have a text, a number, true or false for each name")  # noqa: TRY004 - as above
+    return {name: str(each) if isinstance(each, Text) else each for name, each in value.items()}
+
+
 def _listen(value: Any) -> tuple[str, int]:
     found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):([0-9]{1,5})", _text(value))
     if not found or not 0 < int(found[2]) < 2**16:
@@ -202,12 +211,14 @@ def _status_path(value: str) -> str:
 
 Duration = Annotated[float, PlainValidator(_duration)]
 Span = Annotated[float, PlainValidator(_span)]
-Rates = Annotated[tuple[Annotated[Rate, PlainValidator(_rate)], ...], Field(strict=False)]
+OneRate = Annotated[Rate, PlainValidator(_rate)]
+Rates = Annotated[tuple[OneRate, ...], Field(strict=False)]
 Amount = Annotated[Decimal, PlainValidator(_amount)]
 Worth = Annotated[Decimal, PlainValidator(_worth)]
 Count = Annotated[int, BeforeValidator(_unquoted), AfterValidator(_count)]
 Flag = Annotated[bool, BeforeValidator(_unquoted)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+Where = Annotated[dict[str, Any], PlainValidator(_where)]
 Words = dict[str, Annotated[Said, Field(strict=False)]]
 Prices = dict[str, Annotated[Decimal | Money, PlainValidator(_price)]]
 
@@ -298,3 +309,12 @@ class HandlerKeys(Section):
     )
     vendors: Names = Field((), examples=[["vrex"]])
     tags: Names = Field((), examples=[["client-a"]])
+    where: Where = Field({}, examples=[{"client": "acme"}])
+    concurrency: Count | None = Field(None, examples=[2])
+    rate: OneRate | None = Field(None, examples=["1/second"])
+    retry: Annotated[tuple[Span, ...], Field(strict=False)] | None = Field(None, examples=[["5s", "30s", "10m"]])
+    timeout: Span | None = Field(None, examples=["30s"])
+
+
+#: Of `HandlerKeys`: how a handler is driven. A type may have an option of its own under one of these names.
+DRIVING = frozenset({"concurrency", "rate", "retry", "timeout"})

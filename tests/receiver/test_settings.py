@@ -86,6 +86,11 @@ url = "https://hooks.slack.com/services/T0/B0/x"
 events = ["video.completed", "clip.saved"]
 vendors = ["vrex-client"]
 tags = ["client-a", "client-b"]
+where = {{ client = "acme", Shot = 7, final = true }}
+concurrency = 2
+rate = "1/second"
+retry = ["1s", "1m"]
+timeout = "20s"
 """
 
 
@@ -130,6 +135,38 @@ def test_every_key_of_a_handler_is_read(tmp_path: Path) -> None:
     assert got.events == {EventType.COMPLETED, EventType.SAVED}
     assert got.vendors == {"vrex-client"}
     assert got.tags == {"client-a", "client-b"}
+    assert got.where == {"client": "acme", "Shot": 7, "final": True}
+    assert (got.concurrency, got.timeout) == (2, 20.0)
+    assert (got.rate, got.retry) == (Rate(1, 1_000_000), (1.0, 60.0))
+
+
+def test_a_handler_is_driven_as_its_type_says_where_nothing_is_said(tmp_path: Path) -> None:
+    got = configured(tmp_path, TOP + TEAM).handlers["team"]
+    assert (got.concurrency, got.timeout, got.rate, got.retry) == (got.type.concurrency, got.type.timeout, None, None)
+    assert got.where == {}
+
+
+def test_a_handler_that_is_never_tried_again_is_a_list_of_nothing(tmp_path: Path) -> None:
+    assert configured(tmp_path, f"{TOP}{TEAM}retry = []\n").handlers["team"].retry == ()
+
+
+def test_an_option_of_the_types_own_goes_before_what_every_handler_has_under_its_name(tmp_path: Path) -> None:
+    text = f'{TOP}[handlers.script]\ntype = "command"\nargv = ["./it"]\ntimeout = "5s"\n'
+    got = configured(tmp_path, text).handlers["script"]
+    assert got.options.model_dump()["timeout"] == "5s"
+    assert got.timeout == got.type.timeout
+
+
+def test_the_environment_can_say_how_a_handler_is_driven(tmp_path: Path) -> None:
+    environ = {
+        "CLIPBELL_HANDLERS__TEAM__WHERE__CLIENT": "7",
+        "CLIPBELL_HANDLERS__TEAM__CONCURRENCY": "3",
+        "CLIPBELL_HANDLERS__TEAM__RATE": "10/minute",
+        "CLIPBELL_HANDLERS__TEAM__RETRY": '["5s"]',
+    }
+    got = configured(tmp_path, TOP + TEAM, environ).handlers["team"]
+    assert (got.where, got.concurrency, got.retry) == ({"client": "7"}, 3, (5.0,))
+    assert got.rate == Rate(10, MINUTE * 1_000_000)
 
 
 def test_an_account_without_more_than_its_key_goes_by_its_vendors_file(tmp_path: Path) -> None:

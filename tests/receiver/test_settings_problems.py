@@ -224,7 +224,8 @@ MISTAKES = [
     (f"{TOP}{TEAM}urls = []", "handlers.team.urls: is not a key that is known here; did you mean url?"),
     (
         f"{TOP}{TEAM}colour = 1",
-        "handlers.team.colour: is not a key that is known here; known are url, type, events, vendors, tags",
+        "handlers.team.colour: is not a key that is known here; known are url, type, events, "
+        "vendors, tags, where, concurrency, rate, retry, timeout",
     ),
     (
         f'{TOP}{TEAM}events = ["video.complete", "clip.saved"]',
@@ -240,6 +241,36 @@ MISTAKES = [
     (f'{TOP}{TEAM}vendors = ["vrex"]', "handlers.team.vendors.0: there is no account vrex; there is none at all"),
     (f'{TOP}{TEAM}tags = "a"', 'handlers.team.tags: must be a list in brackets, for example tags = ["client-a"]'),
     (f"{TOP}{TEAM}tags = [1]", 'handlers.team.tags.0: must be text in quotes, for example tags = ["client-a"]'),
+    (
+        f'{TOP}{TEAM}where = "acme"',
+        'handlers.team.where: must be names and values, such as {client = "acme"}',
+    ),
+    (
+        f"{TOP}{TEAM}where = {{ client = [1] }}",
+        "handlers.team.where: must have a text, a number, true or false for each name, "
+        'for example where = {client = "acme"}',
+    ),
+    (
+        f"{TOP}{TEAM}concurrency = 0",
+        "handlers.team.concurrency: must be a whole number from 1 up, for example concurrency = 2",
+    ),
+    (
+        f'{TOP}{TEAM}rate = "fast"',
+        'handlers.team.rate: must be a count per second, minute, hour or day, such as "10/minute" or "1000/day"',
+    ),
+    (
+        f'{TOP}{TEAM}retry = ["soon"]',
+        'handlers.team.retry.0: must be a number with s, m, h or d behind it, such as "90s", "10m", "6h" or "7d"',
+    ),
+    (
+        f'{TOP}{TEAM}retry = "5s"',
+        'handlers.team.retry: must be a list in brackets, for example retry = ["5s", "30s", "10m"]',
+    ),
+    (f'{TOP}{TEAM}timeout = "0s"', 'handlers.team.timeout: must be longer than nothing, for example timeout = "30s"'),
+    (
+        f'{TOP}[handlers.files]\ntype = "downloader"\ntarget = "clips"\nretry = ["5s"]',
+        "handlers.files.retry: cannot be set for downloader: it tries again within the life of a URL; leave it out",
+    ),
     # --- secrets from elsewhere ---
     (
         f'{TOP}[vendors.vrex]\napi_key = {{ env = "VREX_KEY" }}',
