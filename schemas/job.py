@@ -108,6 +108,8 @@ class Job:
     #: When the keeper should next do something about it; None: never.
     next_at: int | None = None
     give_up_at: int | None = None
+    #: When an order that waited in the queue was let go, last; its money counts from then. None: it did not wait.
+    sent_at: int | None = None
     #: Looks made so far, and how often a submission was tried.
     looks: int = 0
     tries: int = 0

@@ -3,11 +3,14 @@
 Calls are counted in sliding windows for all processes together; who goes first is decided in `receiver/limits.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from schemas.job import Job
+
+if TYPE_CHECKING:
+    from receiver.store.protocol import Totals
 
 # --- rows ------------------------------------------------------------------------------------------------
 
@@ -126,8 +129,18 @@ class Accounts(Protocol):
         """The id of each account's latest callback, of those later than the evidence `after`."""
         ...
 
-    async def begin_order(self, job_id: str, demand: Demand, now: int, until: int) -> Begun:
-        """Take a turn for a queued job and make it `submitting` with a lease, both or neither, in one commit."""
+    async def line(self, account: str, limit: int) -> list[Job]:
+        """The queued orders of an account that wait for nothing but their turn (no `next_at`), the oldest first."""
+        ...
+
+    async def begin_order(
+        self, job_id: str, demand: Demand, now: int, until: int, *, admit: "Callable[[Totals], None] | None" = None
+    ) -> Begun:
+        """Take a turn for a queued job and make it `submitting` with a lease, both or neither, in one commit.
+
+        `admit` is called in the transaction with what is spent and reserved, and may raise a `RequestRefused`, which
+        is passed on with nothing done. From then on the job's money counts, at `now` (`sent_at`).
+        """
         ...
 
     async def hasten_jobs(self, account: str | None, now: int) -> int:

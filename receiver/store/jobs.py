@@ -169,6 +169,12 @@ def read_job_by_vendor_id(connection: Connection, account: str, vendor_job_id: s
     return job_of(found[0]) if found else None
 
 
+def read_line(connection: Connection, account: str, limit: int) -> list[Job]:
+    """The queued orders of an account that wait for nothing but their turn, the oldest first."""
+    rest = f"FROM jobs WHERE account = ? AND {tables.IN_LINE} ORDER BY id LIMIT ?"
+    return [job_of(row) for row in sql.fetch(connection, JOB_COLUMNS, rest, [clean(account), limit])]
+
+
 def read_jobs(connection: Connection, query: Query) -> list[Job]:
     """List jobs."""
     return [job_of(row) for row in listed(connection, tables.jobs, JOB_COLUMNS, query, _BY)]

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, literal, or_, select, union_all
 
 from receiver.store import tables
 from receiver.store.lists import by, listed
@@ -14,8 +14,9 @@ from receiver.store.rows import LINE_COLUMNS, line_of
 from schemas.event import MICROS, at, micros
 from schemas.job import JobState
 
-#: States in which a vendor may still take money.
-OPEN = tuple(state.value for state in (JobState.QUEUED, JobState.SUBMITTING, JobState.RUNNING, JobState.UNKNOWN))
+#: States in which a vendor may still take money, first those in which it may have the order.
+AT_VENDOR = tuple(state.value for state in (JobState.SUBMITTING, JobState.RUNNING, JobState.UNKNOWN))
+OPEN = (JobState.QUEUED.value, *AT_VENDOR)
 GROUPINGS = ("vendor", "account", "day", "model", "tag")
 _DAY = 86_400 * MICROS
 _LEDGER_BY = by(tables.ledger, "job_id vendor account kind")
@@ -30,6 +31,8 @@ _booked = (
 #: What a job may still cost beyond its lines.
 EXPECTED = _jobs.estimate_micros - _booked
 _is_open = _jobs.state.in_(OPEN)
+# what waits in the queue is let go only when there is money for it, and counts from then
+_is_reserved = _jobs.state.in_(AT_VENDOR)
 
 
 def read_ledger(connection: Connection, query: Query) -> list[Line]:
@@ -120,18 +123,17 @@ def _decimal(amount: int) -> Decimal:
 
 
 def read_totals(connection: Connection, moment: int) -> Totals:
-    """What is spent and reserved in the UTC day and month of a moment, by the time of the jobs' orders."""
+    """What is spent and reserved in the UTC day and month of a moment, by when the orders went out."""
     day = moment - moment % _DAY
     first, last = _month_of(moment)
-    month = and_(_jobs.created_at >= first, _jobs.created_at < last)
-    today = and_(_jobs.created_at >= day, _jobs.created_at < day + _DAY)
+    month, today = _sent_within(first, last), _sent_within(day, day + _DAY)
     booked = select(_lines.account, _lines.unit, *_both(_lines.micros, today)).join_from(
         tables.jobs, tables.ledger, _lines.job_id == _jobs.id
     )
     booked = booked.where(month, _lines.micros.is_not(None)).group_by(_lines.account, _lines.unit)
     reserved = select(_jobs.account, _jobs.estimate_unit, *_both(EXPECTED, today))
-    reserved = reserved.where(month, _is_open, EXPECTED > 0).group_by(_jobs.account, _jobs.estimate_unit)
-    unpriced = select(func.count()).select_from(tables.jobs).where(_is_open, _jobs.estimate_micros.is_(None))
+    reserved = reserved.where(month, _is_reserved, EXPECTED > 0).group_by(_jobs.account, _jobs.estimate_unit)
+    unpriced = select(func.count()).select_from(tables.jobs).where(_is_reserved, _jobs.estimate_micros.is_(None))
     by_day: dict[tuple[str, str], int] = {}
     by_month: dict[tuple[str, str], int] = {}
     for statement in (booked, reserved):
@@ -143,6 +145,12 @@ def read_totals(connection: Connection, moment: int) -> Totals:
         month={key: amount for key, amount in by_month.items() if amount},
         unpriced=connection.execute(unpriced).scalar_one(),
     )
+
+
+def _sent_within(first: int, last: int) -> ColumnElement[bool]:
+    """Whether an order went out within a span; two ranges, so that each has its index."""
+    at_once = and_(_jobs.created_at >= first, _jobs.created_at < last, _jobs.sent_at.is_(None))
+    return or_(at_once, and_(_jobs.sent_at >= first, _jobs.sent_at < last))
 
 
 def _both(amount: ColumnElement[int], today: ColumnElement[bool]) -> tuple[ColumnElement[int], ColumnElement[int]]:

@@ -465,7 +465,8 @@ class Store(Accounts, Protocol):
 class Totals:
     """What is spent and reserved, for a budget: (account, unit) -> micros, of the UTC day and month of `at`.
 
-    Ledger sums of the period by the time of the job's order, plus the estimates of what is open beyond its lines.
+    Ledger sums of the period by when the job's order went out, plus the estimates of what is open beyond its lines.
+    What waits in the queue is not reserved: it is let go when there is money for it.
     `unpriced`: open jobs without an estimate.
     """
 

@@ -36,7 +36,7 @@ def take_turn(tx: Tx, kind: str, demand: Demand, now: int) -> int:
     return _turn(tx, kind, demand, now, by_hand=True)
 
 
-def begin_order(  # noqa: PLR0913 - all of it has to be known at one moment
+def begin_order(
     tx: Tx, job_id: str, demand: Demand, now: int, until: int, admit: Callable[[Totals], None] | None = None
 ) -> Begun:
     """Take a turn for a queued job and make it `submitting`, both or neither."""

@@ -36,7 +36,7 @@ def clean(text: str | None) -> str | None:
 #: What is kept under its own name, as it is.
 _PLAIN = (
     "id vendor account created_at order_sha256 seconds submitted_at settled_at overdue_at give_up_at next_at looks "
-    "tries fence"
+    "tries fence sent_at"
 ).split()
 #: What others worded; it may hold what an engine cannot keep.
 _FOREIGN = ("vendor_job_id", "model", "batch", "idempotency_key")
@@ -131,8 +131,8 @@ def job_of(row: Row) -> Job:
     """A job out of a row of `JOB_COLUMNS`."""
     (
         id_, vendor, account, created_at, order_sha256, seconds, submitted_at, settled_at, overdue_at, give_up_at,
-        next_at, looks, tries, fence, vendor_job_id, model, batch, idempotency_key, estimate, estimate_unit, cost,
-        cost_unit, booked, booked_unit, state, origin, settled_by, callback, ordered, outcome,
+        next_at, looks, tries, fence, sent_at, vendor_job_id, model, batch, idempotency_key, estimate, estimate_unit,
+        cost, cost_unit, booked, booked_unit, state, origin, settled_by, callback, ordered, outcome,
     ) = row  # fmt: skip
     order, found = _decode(ordered), _decode(outcome)
     return Job(
@@ -168,6 +168,7 @@ def job_of(row: Row) -> Job:
         looks=looks,
         tries=tries,
         fence=fence,
+        sent_at=sent_at,
     )
 
 

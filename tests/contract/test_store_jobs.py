@@ -68,6 +68,7 @@ FULL = Job(
     looks=3,
     tries=2,
     fence=7,
+    sent_at=NOON - 6,
 )
 
 
