@@ -71,7 +71,8 @@ def render(parcels: Sequence[Parcel], options: EmailOptions, tools: Tools) -> Em
     message["Message-ID"] = f"<{told}@{address_of(options.sender).rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(page.text(heading, stories), cte="quoted-printable")
-    message.add_alternative(page.html(heading, stories), subtype="html", cte="quoted-printable")
+    head = heading if len(stories) > 1 else stories[0].title
+    message.add_alternative(page.html(head, stories), subtype="html", cte="quoted-printable")
     return message
 
 
