@@ -7,9 +7,12 @@ a part of every window free, and one call for each more urgent kind that waits. 
 
 import math
 from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING
 
-from receiver.store.accounts import Gate, Rate
 from schemas.errors import VendorBusy
+
+if TYPE_CHECKING:  # the store goes by these rules, so it has to be able to load them first
+    from receiver.store.accounts import Gate, Rate
 
 SECOND = 1_000_000
 #: The most urgent first.
@@ -37,13 +40,13 @@ def room(count: int, kind: str, waiting: Set[str] = frozenset(), keep: int = 0) 
     return max(count - max(left, ahead, keep), 0)
 
 
-def kept_for_looks(rates: Sequence[Rate], polled: int) -> int:
+def kept_for_looks(rates: "Sequence[Rate]", polled: int) -> int:
     """How many calls of the tightest window an order from the queue leaves to open jobs that only looks can settle."""
     counts = [rate.count for rate in rates if rate.kind is None]
     return min(int(min(counts) * LEFT_FOR_LOOKS), polled) if counts else 0
 
 
-def opens_at(gate: Gate | None, now: int, tries: int | None) -> int:
+def opens_at(gate: "Gate | None", now: int, tries: int | None) -> int:
     """When a gate lets a call in; 0: now.
 
     `tries`: of an order by hand, how many calls there were within a minute since the gate was closed. A person who
@@ -61,7 +64,7 @@ def probe_after(probes: int) -> int:
     return min(FIRST_PROBE << min(probes, 10), LONGEST_PROBE)
 
 
-def interval(rates: Sequence[Rate], kind: str) -> float:
+def interval(rates: "Sequence[Rate]", kind: str) -> float:
     """Seconds between two calls of a kind at the pace that every window sustains."""
     sustained = (
         rate.window / SECOND / max(room(rate.count, kind if rate.kind is None else "order"), 1)
@@ -71,11 +74,11 @@ def interval(rates: Sequence[Rate], kind: str) -> float:
     return max(sustained, default=0.0)
 
 
-def spread(wait: float, rate: Rate, used: int, open_jobs: int) -> float:
+def spread(wait: float, rate: "Rate", used: int, open_jobs: int) -> float:
     """Seconds to a job's next look, so that a window's looks last for all open jobs.
 
-    While there are many left for each job nothing changes; the fewer, the faster the waits grow; at the end all jobs
-    share the window evenly. Never longer than that even share, where the wanted wait is not.
+    While there are many left for each job nothing changes; the fewer, the faster the waits grow, so that the last ones
+    reach the window's end. Where there is not even one for each, all jobs share the window evenly.
     """
     window, looks = rate.window / SECOND, room(rate.count, "look")
     even = window * max(open_jobs, 1) / max(looks, 1)
@@ -84,10 +87,10 @@ def spread(wait: float, rate: Rate, used: int, open_jobs: int) -> float:
         return wait
     if wait >= window or left < 1:
         return even
-    return min(even, wait * math.pow(window / wait, 1 / left))
+    return wait * math.pow(window / wait, min(2 / left, 1))
 
 
-def busy(account: str, again: int, now: int, gates: Sequence[Gate]) -> VendorBusy:
+def busy(account: str, again: int, now: int, gates: "Sequence[Gate]") -> VendorBusy:
     """What a caller is told who has to wait: because the account refuses us, was told to wait, or is at its limit."""
     wait = max((again - now) / SECOND, 0.1)
     closed = next((gate for gate in gates if gate.account == account and gate.until > now), None)

@@ -173,6 +173,8 @@ class Vendor:
     #: Seconds that a video's URL lives from its arrival, where the vendor does not say in its answers.
     url_life: float | None = None
     pace: Pace = Pace()
+    #: model -> its pace, where it differs
+    model_paces: Mapping[str, Pace] = field(default_factory=dict)
     #: Codes of a 5xx that say for certain that no job was made.
     unsent_codes: frozenset[str] = frozenset()
     #: Codes that mean an empty purse, whatever the HTTP status.

@@ -137,6 +137,8 @@ VENDOR = Vendor(
     models=LEGACY,
     order_limits=("24/hour",),
     pace=Pace(poll_after=60),
+    # 45 to 60 seconds is said of the fast model
+    model_paces={"veo3": Pace(poll_after=90)},
     balance_codes=frozenset({"insufficient_credits"}),
     key_check=Request("GET", "/api/v1/generate/history/?limit=1"),
     quirks=(
