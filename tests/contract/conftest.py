@@ -1,5 +1,6 @@
 """Every implementation behind a Protocol: the store on SQLite and on PostgreSQL. The suites never ask which."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,26 @@ import pytest
 from sqlalchemy import create_engine
 
 from receiver.store import migrate
+from receiver.store.schema import VERSION_TABLE
 from tests.support.postgres import PostgresServer
 from tests.support.stored import Scenario, played
 from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="session")
-def template(postgres_server: PostgresServer) -> str:
-    """A database with our schema, to be copied."""
-    postgres_server.execute("CREATE DATABASE template_clipbell TEMPLATE template0")
-    migrate(postgres_server.url("template_clipbell"))
-    return "template_clipbell"
+def database(postgres_server: PostgresServer) -> str:
+    """A PostgreSQL database with our schema, used by one test after the other: making one takes its time."""
+    name = postgres_server.new_database()
+    migrate(postgres_server.url(name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with our schema, to be copied."""
+    file = tmp_path_factory.mktemp("blank") / "clipbell.db"
+    migrate(f"sqlite:///{file}")
+    return file
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -26,12 +36,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database with our schema and nothing in it; at the end nobody may be left connected."""
     if request.param == "sqlite":
         file = tmp_path / "clipbell.db"
-        migrate(f"sqlite:///{file}")
+        shutil.copy(request.getfixturevalue("blank_file"), file)
         yield f"sqlite:///{file}"
         assert not _open_files(str(file))
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = server.new_database(request.getfixturevalue("template"))
+    name: str = request.getfixturevalue("database")
+    server.empty(name, but=VERSION_TABLE)
     yield server.url(name)
     # a server process needs a moment to notice that its client has gone
     eventually(lambda: not server.clients(name), "the end of all connections")

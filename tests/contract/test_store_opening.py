@@ -20,6 +20,13 @@ from tests.support.stored import a_job, placed
 Meddle = Callable[[str], list[Any]]
 
 
+@pytest.fixture
+def url(empty_url: str) -> str:
+    """A database of one's own with our schema, since these tests meddle with it."""
+    migrate(empty_url)
+    return empty_url
+
+
 def test_a_store_is_opened_by_await_and_by_async_with_and_without_a_loop(url: str) -> None:
     async def main() -> None:
         store = await open_store(url)

@@ -40,12 +40,18 @@ class PostgresServer:
         """The URL of a database."""
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, template: str = "template0") -> str:
+    def new_database(self) -> str:
         """Make a database and answer its name. It goes with the server: dropping one takes a checkpoint."""
         self._made += 1
         name = f"test_{self._made}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         return name
+
+    def empty(self, database: str, *, but: str) -> None:
+        """Delete all rows of a database, of every table but one, and past every trigger."""
+        found = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database)
+        deletes = [f"DELETE FROM {name}" for (name,) in found if name != but]
+        self.execute("; ".join(["SET session_replication_role = replica", *deletes]), database)
 
     def clients(self, database: str) -> list[tuple[object, ...]]:
         """Who is connected to a database."""
