@@ -105,7 +105,7 @@ class Batch:
         needs = Needs()
         for step in steps:
             step.need(needs)
-        self._tx = tx
+        self.tx = tx
         self._before = {row[0]: job_of(row) for row in _rows(tx, "jobs", JOB_COLUMNS, needs.jobs)}
         self.jobs: dict[str, Job | None] = dict(self._before)
         self.verdicts: dict[str, str] = {
@@ -137,8 +137,8 @@ class Batch:
         self._events.append(event_row(event))
         for new in told.deliveries:
             self._deliveries.append(new_delivery_row(new, event.id, event.job_id, now))
-            self._tx.changed.deliveries.add(new.id)
-            self._tx.changed.handlers.add(new.handler)
+            self.tx.changed.deliveries.add(new.id)
+            self.tx.changed.handlers.add(new.handler)
 
     def book(self, line: Line) -> None:
         """Add a line to the ledger."""
@@ -150,7 +150,7 @@ class Batch:
 
     def alert(self, change: AlertRaised | AlertCleared) -> bool:
         """Raise or clear an alert at once, and tell of it if that took effect."""
-        took = raise_alert(self._tx, change) if isinstance(change, AlertRaised) else clear_alert(self._tx, change)
+        took = raise_alert(self.tx, change) if isinstance(change, AlertRaised) else clear_alert(self.tx, change)
         if took:
             self.tell(change.told)
         return took
@@ -171,16 +171,16 @@ class Batch:
             self._attempts.append(attempt_row(delivery_id, fence, attempt))
         self.leases[delivery_id] = Lease(fence, ending.state)
         self._endings[delivery_id] = ending
-        self._tx.changed.deliveries.add(delivery_id)
+        self.tx.changed.deliveries.add(delivery_id)
 
     # --- writing ---
 
     def flush(self) -> None:
         """Write everything."""
-        connection = self._tx.connection
-        keep_bodies(self._tx, self._bodies)
+        connection = self.tx.connection
+        keep_bodies(self.tx, self._bodies)
         sql.insert(connection, tables.evidence, EVIDENCE_COLUMNS, self._evidence, _KEEP)
-        write_jobs(self._tx, self._before, self.jobs)
+        write_jobs(self.tx, self._before, self.jobs)
         sql.insert(connection, tables.events, EVENT_COLUMNS, self._events, "ON CONFLICT (id) DO NOTHING")
         sql.insert(connection, tables.deliveries, DELIVERY_COLUMNS, self._deliveries, _KEEP)
         sql.insert(connection, tables.ledger, LINE_COLUMNS, self._lines, _KEEP)

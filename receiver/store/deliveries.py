@@ -63,11 +63,31 @@ def attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
 # --- leases ----------------------------------------------------------------------------------------------
 
 
-def claim(tx: Tx, handler: str, now: int, until: int, limit: int) -> list[tuple[Delivery, str, float | None]]:
-    """Take due deliveries: each with its event's JSON and the seconds from acceptance to verdict."""
-    found = _due(tx, handler, now, limit, _PERISHABLE)
-    if len(found) < limit:
-        found += _due(tx, handler, now, limit - len(found), _PATIENT)
+#: A delivery with its event's JSON and the seconds from acceptance to verdict.
+Held = tuple[Delivery, str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whose deliveries are wanted, due by when, and how many: of all, and of those that are delivered again."""
+
+    handler: str
+    now: int
+    limit: int
+    again: int | None = None
+
+
+def claim(tx: Tx, wish: Wish, until: int) -> list[Held]:
+    """Take due deliveries."""
+    found = _due(tx, wish, wish.limit, _PERISHABLE)
+    found += _due(tx, wish, wish.limit - len(found), _NEWS)
+    left = wish.limit - len(found)
+    found += _due(tx, wish, left if wish.again is None else min(left, wish.again), _AGAIN)
+    return hold(tx, found, until)
+
+
+def hold(tx: Tx, found: Sequence[Delivery], until: int) -> list[Held]:
+    """Take these deliveries, which are locked, under a lease."""
     if not found:
         return []
     held = [
@@ -82,12 +102,15 @@ def claim(tx: Tx, handler: str, now: int, until: int, limit: int) -> list[tuple[
 
 _QUEUE = "FROM deliveries WHERE handler = ? AND next_at <= ? AND state IN ('pending', 'running') AND"
 _PERISHABLE = f"{_QUEUE} {tables.PERISHABLE} ORDER BY deadline, next_at LIMIT ?"
-_PATIENT = f"{_QUEUE} {tables.PATIENT} ORDER BY next_at LIMIT ?"
+_NEWS = f"{_QUEUE} {tables.PATIENT} AND lane = 0 ORDER BY next_at LIMIT ?"
+_AGAIN = f"{_QUEUE} {tables.PATIENT} AND lane = 1 ORDER BY next_at LIMIT ?"
 
 
-def _due(tx: Tx, handler: str, now: int, limit: int, queue: str) -> list[Delivery]:
+def _due(tx: Tx, wish: Wish, limit: int, queue: str) -> list[Delivery]:
+    if limit < 1:
+        return []
     lock = f"{tx.row_lock} SKIP LOCKED"
-    rows = sql.fetch(tx.connection, DELIVERY_COLUMNS, queue, [clean(handler), now, limit], lock)
+    rows = sql.fetch(tx.connection, DELIVERY_COLUMNS, queue, [clean(wish.handler), wish.now, limit], lock)
     return [delivery_of(row) for row in rows]
 
 
@@ -102,7 +125,7 @@ def _span(accepted: int | None, settled: int | None) -> float | None:
     return None if accepted is None or settled is None else (settled - accepted) / 1_000_000
 
 
-def read_claimed(found: Iterable[tuple[Delivery, str, float | None]]) -> list[Claimed]:
+def read_claimed(found: Iterable[Held]) -> list[Claimed]:
     """The same with their events read."""
     return [Claimed(delivery, event_of(body), elapsed) for delivery, body, elapsed in found]
 
@@ -133,10 +156,10 @@ def release(tx: Tx, now: int) -> None:
 
 
 def retry(tx: Tx, ids: Sequence[str], now: int) -> list[str]:
-    """Make dead and waiting deliveries due now."""
+    """Make dead and waiting deliveries due now, behind what is new."""
     tried = _locked(tx, _rows.id.in_(sorted(set(ids))))
     again = [row for row in tried if row.state in ("dead", "pending")]
-    _restart(tx, again, now)
+    restart(tx, again, [now] * len(again))
     return [row.id for row in again]
 
 
@@ -147,15 +170,15 @@ def replay(tx: Tx, event_id: str, new: Sequence[NewDelivery], now: int, *, again
         return []
     there = {(row.handler, row.target): row for row in _locked(tx, _rows.event_id == event_id)}
     missing = [each for each in new if (each.handler, clean(each.target)) not in there]
-    made = [new_delivery_row(each, event_id, job_id[0], now) for each in missing]
+    made = [new_delivery_row(each, event_id, job_id[0], now, lane=1) for each in missing]
     sql.insert(tx.connection, tables.deliveries, DELIVERY_COLUMNS, made, "ON CONFLICT DO NOTHING")
     _note(tx, [(each.id, each.handler) for each in missing])
     deadlines = {there[key].id: each.deadline for each in new if (key := (each.handler, clean(each.target))) in there}
     asked = [row for row in there.values() if row.id in deadlines]
-    restart = [row for row in asked if row.state == "dead" or (again and row.state == "done")]
-    _restart(tx, restart, now)
-    sql.update(tx.connection, tables.deliveries, ("deadline",), [(row.id, deadlines[row.id]) for row in restart])
-    will_run = [row.id for row in asked if row in restart or row.state in ("pending", "running")]
+    over = [row for row in asked if row.state == "dead" or (again and row.state == "done")]
+    restart(tx, over, [now] * len(over))
+    sql.update(tx.connection, tables.deliveries, ("deadline",), [(row.id, deadlines[row.id]) for row in over])
+    will_run = [row.id for row in asked if row in over or row.state in ("pending", "running")]
     return sorted([each.id for each in missing] + will_run)
 
 
@@ -163,15 +186,19 @@ def _locked(tx: Tx, condition: ColumnElement[bool]) -> list[Any]:
     return list(tx.connection.execute(select(*_all).where(condition).order_by(_rows.id).with_for_update()).fetchall())
 
 
-def _restart(tx: Tx, rows: Sequence[Any], now: int) -> None:
+def restart(tx: Tx, rows: Sequence[Any], due: Sequence[int]) -> None:
+    """Make deliveries due at these times, with a fresh schedule and behind what is new."""
     ids = [row.id for row in rows]
     if not ids:
         return
     counted = select(_attempts.delivery_id, func.count()).where(_attempts.delivery_id.in_(ids))
     rows_of = tx.connection.execute(counted.group_by(_attempts.delivery_id)).fetchall()
     made: dict[str, int] = {row[0]: row[1] for row in rows_of}
-    columns = ("state", "next_at", "claims", "skipped", "replays")
-    values = [(row.id, "pending", now, 0, made.get(row.id, 0), row.replays + (row.state == "done")) for row in rows]
+    columns = ("state", "next_at", "claims", "lane", "skipped", "replays")
+    values = [
+        (row.id, "pending", at, 0, 1, made.get(row.id, 0), row.replays + (row.state == "done"))
+        for row, at in zip(rows, due, strict=True)
+    ]
     sql.update(tx.connection, tables.deliveries, columns, values)
     _note(tx, [(row.id, row.handler) for row in rows])
 
@@ -186,17 +213,14 @@ def _note(tx: Tx, rows: Iterable[Row]) -> None:
 
 
 def adopt(tx: Tx, names: Sequence[str], now: int) -> dict[str, int]:
-    """Park what waits for a handler that is not among these, unpark what waits for one that is."""
+    """Park what waits for a handler that is not among these; answer how many are parked for such handlers."""
     connection = tx.connection
     known = _rows.handler.in_(list(names))
     # what a worker holds is left to it until its lease has run out
     waiting = or_(_rows.state == "pending", (_rows.state == "running") & (_rows.next_at <= now))
     parked = tables.deliveries.update().where(_rows.next_at.is_not(None), waiting, ~known)
     connection.execute(parked.values(state="parked", next_at=None))
-    back = tables.deliveries.update().where(text(tables.STUCK), _rows.state == "parked", known)
-    freed = connection.execute(back.values(state="pending", next_at=now, claims=0).returning(_rows.id, _rows.handler))
-    _note(tx, freed.fetchall())
-    left = select(_rows.handler, func.count()).where(text(tables.STUCK), _rows.state == "parked")
+    left = select(_rows.handler, func.count()).where(text(tables.STUCK), _rows.state == "parked", ~known)
     counted = connection.execute(left.group_by(_rows.handler).order_by(_rows.handler)).fetchall()
     return {row[0]: row[1] for row in counted}
 

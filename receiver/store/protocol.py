@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from receiver.store.accounts import Accounts
 from receiver.store.accounts import Rate as Rate  # noqa: PLC0414 - a row like the others, wherever it stands
+from receiver.store.parking import Parking
 from schemas.event import Event, Money
 from schemas.job import Job
 
@@ -162,6 +163,8 @@ class Delivery:
     replays: int = 0
     #: Attempts before its schedule began anew: `retry` and `replay` give it a fresh one.
     skipped: int = 0
+    #: 0: news; 1: what is delivered again by a person's wish, or after a pause; news go first.
+    lane: int = 0
     attempts: tuple[Attempt, ...] = ()
 
     @property
@@ -246,7 +249,7 @@ class Changed:
 # --- the promise -------------------------------------------------------------------------------------------
 
 
-class Store(Accounts, Protocol):
+class Store(Accounts, Parking, Protocol):
     """The durable memory. Safe to call from any event loop of the process."""
 
     # --- jobs ---
@@ -386,11 +389,14 @@ class Store(Accounts, Protocol):
 
     # --- deliveries ---
 
-    async def claim_deliveries(self, handler: str, now: int, until: int, limit: int) -> list[Claimed]:
+    async def claim_deliveries(
+        self, handler: str, now: int, until: int, limit: int, *, again: int | None = None
+    ) -> list[Claimed]:
         """Take due deliveries of one handler (pending and `next_at` <= now, or running past their lease).
 
-        Those with a deadline come first, nearest first; then by `next_at`. State becomes running, `next_at` `until`,
-        `fence` and `claims` go up by one. No two claimers get the same one before `until`.
+        Those with a deadline come first, nearest first; then news by `next_at`; then by `next_at` what is delivered
+        again (`lane` 1), of which at most `again` are taken. State becomes running, `next_at` `until`, `fence` and
+        `claims` go up by one. No two claimers get the same one before `until`.
         """
         ...
 
@@ -407,21 +413,25 @@ class Store(Accounts, Protocol):
         ...
 
     async def retry_deliveries(self, ids: Sequence[str], now: int) -> list[str]:
-        """Make dead and pending deliveries due now, with a fresh schedule; answer the ids that were, in order."""
+        """Make dead and pending deliveries due now, with a fresh schedule and behind what is new.
+
+        Answers the ids that were, in order.
+        """
         ...
 
     async def replay(self, event_id: str, deliveries: Sequence[NewDelivery], now: int, *, again: bool) -> list[str]:
         """Deliver an event again to these targets; answer the ids that will run, those under way among them.
 
         Missing ones are made, dead ones made due, and with `again` done ones too (their `replays` goes up); they
-        get a fresh schedule and the deadline given here. What waits or runs already is left as it is.
+        get a fresh schedule and the deadline given here, and stand behind what is new. What waits or runs already
+        is left as it is.
         """
         ...
 
     async def adopt_handlers(self, names: Sequence[str], now: int) -> Mapping[str, int]:
-        """Park what waits for a handler that is not among these, and make due what is parked for one that is.
+        """Park what waits for a handler that is not among these.
 
-        Answers how many are parked, by handler. What a worker holds is not touched before its lease has run out.
+        Answers how many are parked for such handlers. What a worker holds is not touched before its lease has run out.
         """
         ...
 

@@ -229,19 +229,20 @@ def event_of(body: str) -> Event:
 # --- deliveries ------------------------------------------------------------------------------------------
 
 DELIVERY_COLUMNS = (
-    "id event_id job_id handler target state created_at next_at deadline fence claims replays skipped"
+    "id event_id job_id handler target state created_at next_at deadline fence claims replays skipped lane"
 ).split()
 
 
-def new_delivery_row(new: NewDelivery, event_id: str, job_id: str | None, now: int) -> Row:
+def new_delivery_row(new: NewDelivery, event_id: str, job_id: str | None, now: int, lane: int = 0) -> Row:
     """A row of `DELIVERY_COLUMNS` that is due at once."""
     target = clean(new.target)
-    return (new.id, event_id, job_id, new.handler, target, "pending", now, now, new.deadline, 0, 0, 0, 0)
+    return (new.id, event_id, job_id, new.handler, target, "pending", now, now, new.deadline, 0, 0, 0, 0, lane)
 
 
 def delivery_of(row: Row, attempts: tuple[Attempt, ...] = ()) -> Delivery:
     """A delivery out of a row of `DELIVERY_COLUMNS`."""
-    id_, event_id, job_id, handler, target, state, created, next_at, deadline, fence, claims, replays, skipped = row
+    id_, event_id, job_id, handler, target, state, created, next_at, deadline, fence, claims, replays = row[:12]
+    skipped, lane = row[12:]
     return Delivery(
         id=id_,
         event_id=event_id,
@@ -256,6 +257,7 @@ def delivery_of(row: Row, attempts: tuple[Attempt, ...] = ()) -> Delivery:
         claims=claims,
         replays=replays,
         skipped=skipped,
+        lane=lane,
         attempts=attempts,
     )
 

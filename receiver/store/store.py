@@ -19,6 +19,7 @@ from receiver.store import (
     gates,
     jobs,
     money,
+    pauses,
     rates,
     retention,
     seen,
@@ -27,6 +28,7 @@ from receiver.store import (
 from receiver.store.accounts import Begun, Demand, Gate, Past, Rate, Standing
 from receiver.store.backend import Backend
 from receiver.store.batch import Batch, Step
+from receiver.store.parking import Pause
 from receiver.store.protocol import (
     AlertCleared,
     AlertRaised,
@@ -193,9 +195,12 @@ class SqlStore:
 
     # --- deliveries ---
 
-    async def claim_deliveries(self, handler: str, now: int, until: int, limit: int) -> list[Claimed]:
+    async def claim_deliveries(
+        self, handler: str, now: int, until: int, limit: int, *, again: int | None = None
+    ) -> list[Claimed]:
         """Take due deliveries of one handler."""
-        found = await self._writer.work(lambda tx: deliveries.claim(tx, handler, now, until, limit))
+        wish = deliveries.Wish(handler, now, limit, again)
+        found = await self._writer.work(lambda tx: deliveries.claim(tx, wish, until))
         return deliveries.read_claimed(found)
 
     async def extend_deliveries(self, fences: Mapping[str, int], until: int) -> None:
@@ -220,8 +225,38 @@ class SqlStore:
         return await self._writer.work(lambda tx: deliveries.replay(tx, event_id, deliveries_, now, again=again))
 
     async def adopt_handlers(self, names: Sequence[str], now: int) -> Mapping[str, int]:
-        """Park what waits for handlers that are gone, unpark what waits for those that are back."""
+        """Park what waits for handlers that are gone."""
         return await self._writer.work(lambda tx: deliveries.adopt(tx, names, now))
+
+    async def pause_handler(self, pause: Pause, raised: AlertRaised | None = None) -> None:
+        """Pause a handler, or give its pause another end."""
+        await self._writer.step(pauses.Begin(pause, raised))
+
+    async def resume_handler(self, handler: str, cleared: AlertCleared) -> bool:
+        """End a handler's pause."""
+        ended: bool = await self._writer.step(pauses.End(handler, cleared))
+        return ended
+
+    async def pauses(self) -> list[Pause]:
+        """All handlers that are paused."""
+        return await self._readers.read(pauses.read)
+
+    async def park_deliveries(self, handler: str, now: int) -> int:
+        """Park what waits for a handler."""
+        return await self._writer.work(lambda tx: pauses.park(tx, handler, now))
+
+    async def unpark_deliveries(self, handler: str, now: int, limit: int) -> int:
+        """Make due the newest parked deliveries of a handler."""
+        return await self._writer.work(lambda tx: pauses.unpark(tx, handler, now, limit))
+
+    async def claim_probe(self, handler: str, now: int, until: int) -> Claimed | None:
+        """Take one parked delivery of a handler whose pause has ended."""
+        found = await self._writer.work(lambda tx: pauses.probe(tx, handler, now, until))
+        return next(iter(deliveries.read_claimed(found)), None)
+
+    async def parked(self) -> Mapping[str, int]:
+        """How many deliveries are parked, by handler."""
+        return await self._readers.read(pauses.read_parked)
 
     async def release_leases(self, now: int) -> None:
         """Make due whatever a dead process held."""

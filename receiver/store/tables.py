@@ -203,9 +203,11 @@ deliveries = Table(
     Column("claims", Integer, nullable=False),
     Column("replays", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
+    # 0: news; 1: delivered again by a person's wish, or after its handler was paused
+    Column("lane", Integer, nullable=False, server_default="0"),
     UniqueConstraint("event_id", "handler", "target"),
 )
-# two queues for each handler: what perishes by its end, the rest by its turn; both hold only what is not over
+# two queues for each handler: what perishes by its end, the rest by lane and turn; both hold only what is not over
 PERISHABLE = "next_at IS NOT NULL AND deadline IS NOT NULL"
 PATIENT = "next_at IS NOT NULL AND deadline IS NULL"
 STUCK = "state IN ('dead', 'parked')"
@@ -220,6 +222,7 @@ Index(
 Index(
     "ix_deliveries_patient",
     deliveries.c.handler,
+    deliveries.c.lane,
     deliveries.c.next_at,
     sqlite_where=text(PATIENT),
     postgresql_where=text(PATIENT),
@@ -328,6 +331,25 @@ gates = Table(
     Column("reason", Word, nullable=False),
     Column("stopped", Integer, nullable=False),
     Column("probes", Integer, nullable=False),
+)
+
+# handlers that are left alone for a while (until NULL: until they are configured again)
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("handler", Word, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Column("reason", Word, nullable=False),
+    Column("pauses", Integer, nullable=False),
+)
+
+# jobs whose living link shall not open any more; kept when the job goes, since its files stay
+revoked_links = Table(
+    "revoked_links",
+    metadata,
+    Column("job_id", Word, primary_key=True),
+    Column("at", BigInteger, nullable=False),
 )
 
 # a row per thing that only one process may do at a time, and the row that check() writes

@@ -329,7 +329,7 @@ async def four_ways(store: Store) -> None:
 # --- handlers that come and go -----------------------------------------------------------------------------
 
 
-def test_what_waits_for_a_missing_handler_is_parked_and_comes_back_with_it(play: Play) -> None:
+def test_what_waits_for_a_missing_handler_is_parked(play: Play) -> None:
     async def scenario(store: Store) -> None:
         await tell(store, told(1, delivery(1, "gone"), delivery(2, "gone", "b", NOON + HOUR), delivery(3, "here")))
         assert await store.adopt_handlers(["here", "new"], NOON) == {"gone": 2}
@@ -340,20 +340,17 @@ def test_what_waits_for_a_missing_handler_is_parked_and_comes_back_with_it(play:
         }
         assert await taken(store, "gone", NOON + HOUR) == []
         assert await store.adopt_handlers(["here", "gone"], NOON + 9) == {}
-        back = await one(store, "dlv_0002")
-        assert (back.state, back.next_at, back.deadline) == ("pending", NOON + 9, NOON + HOUR)
-        assert len(await taken(store, "gone", NOON + 9)) == 2
+        assert (await one(store, "dlv_0002")).state == "parked"
 
     play(scenario)
 
 
-def test_what_is_over_is_neither_parked_nor_brought_back(play: Play) -> None:
+def test_what_is_over_is_not_parked(play: Play) -> None:
     async def scenario(store: Store) -> None:
         await four_ways(store)
         assert await store.adopt_handlers([], NOON + 1) == {"team": 1}
-        assert await store.adopt_handlers(["team"], NOON + 2) == {}
         states = {each.id: each.state for each in await store.deliveries(Query())}
-        assert states == {"dlv_0001": "dead", "dlv_0002": "done", "dlv_0003": "running", "dlv_0004": "pending"}
+        assert states == {"dlv_0001": "dead", "dlv_0002": "done", "dlv_0003": "running", "dlv_0004": "parked"}
 
     play(scenario)
 
