@@ -43,6 +43,8 @@ WORDS: Mapping[str, Word] = {
         "{account} refuses our calls: {reason}",
         "Check the key and the balance at the vendor; calls are tried again by themselves",
     ),
+    # a budget knows best what to say of itself: budget.py
+    "budget.reached": Word("{what}", "{step}"),
 }
 
 

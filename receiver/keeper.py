@@ -1,7 +1,7 @@
 """Keeper: the loop that keeps jobs moving. Jobs are rows with a `next_at`, not coroutines.
 
-What is done with a due job follows from its state: a queued one is placed, one that was being submitted when its
-process died becomes `unknown`, a running one is looked at, an old one is given up.
+What is done with a due job follows from its state: a queued one that stood aside goes back into its line, one that was
+being submitted when its process died becomes `unknown`, a running one is looked at, an old one is given up.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ import structlog
 from receiver.kit import Kit
 from receiver.looker import Looker, overdue_or_given_up, pace_of
 from receiver.placing import Placing, after_submission
+from receiver.queued import in_line
 from receiver.settle import SECOND
 from receiver.store.protocol import Change
-from receiver.submit import LEASE, Submitter
+from receiver.submit import LEASE
 from schemas.answers import Unclear
-from schemas.errors import ClipbellError, InvalidOrder, StoreUnavailable, VendorBusy
-from schemas.event import Failure
+from schemas.errors import ClipbellError, StoreUnavailable, VendorBusy
 from schemas.job import Job, JobState
 
 BATCH = 32
@@ -31,14 +31,13 @@ log = structlog.get_logger("clipbell.keeper")
 class Keeper:
     """One for each process that works."""
 
-    def __init__(self, kit: Kit, submitter: Submitter, looker: Looker) -> None:
+    def __init__(self, kit: Kit, looker: Looker) -> None:
         self._kit = kit
-        self._submitter = submitter
         self._looker = looker
         self._tending: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._by_state: Mapping[JobState, Callable[[Job], Awaitable[object]]] = {
-            JobState.QUEUED: self._place,
+            JobState.QUEUED: self._queue,
             JobState.SUBMITTING: self._lost,
             JobState.RUNNING: self._look,
             JobState.UNKNOWN: self._look,
@@ -95,13 +94,9 @@ class Keeper:
             log.warning("job not tended", job=job.id, state=job.state.value, reason=str(error))
             await self._later(job, 60)
 
-    async def _place(self, job: Job) -> None:
-        try:
-            await self._submitter.send_queued(job)
-        except InvalidOrder as error:
-            # what was fine when it was queued is not under today's configuration
-            failure = Failure("invalid_order", str(error))
-            await self._kit.store.apply(job.id, lambda row: _reject(row, failure))
+    async def _queue(self, job: Job) -> None:
+        """An order that stood aside goes back into its line."""
+        await self._kit.store.apply(job.id, in_line)
 
     async def _lost(self, job: Job) -> None:
         kit = self._kit
@@ -138,9 +133,3 @@ class Keeper:
             return Change(job=replace(row, next_at=next_at))
 
         await self._kit.store.apply(job.id, decide)
-
-
-def _reject(job: Job | None, failure: Failure) -> Change:
-    if job is None or job.state is not JobState.QUEUED:
-        return Change()
-    return Change(job=replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=None, next_at=None))

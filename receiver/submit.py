@@ -12,12 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from receiver.admission import Admission
 from receiver.calls import call, evidence_of
 from receiver.kit import Kit
 from receiver.placing import NotSent, Placing, PlacingOutcome, after_submission
 from receiver.settings import Account
 from receiver.settle import SECOND
-from receiver.store.protocol import Applied, Change, Evidence
+from receiver.store.accounts import Demand
+from receiver.store.protocol import Applied, Evidence, Placed
 from schemas.answers import Busy, Refused, Unclear, read_submission
 from schemas.errors import (
     ClipbellError,
@@ -53,11 +55,20 @@ class Receipt:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A queued order on its way to its vendor, or when to ask again; neither: somebody else let it go."""
+
+    task: asyncio.Task[Job] | None
+    again: int = 0
+
+
 class Submitter:
     """Places orders. One for each event loop."""
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._admission = Admission(kit)
         self._in_flight: dict[str, asyncio.Task[Job]] = {}
 
     async def order(self, order: Order) -> Receipt:
@@ -78,16 +89,15 @@ class Submitter:
             if first is not None:
                 return await self._repeated(job, first)
         if order.queue:
-            job = replace(job, state=JobState.QUEUED, next_at=kit.now())
+            self._admission.check(job)
+            placed = await kit.store.place(replace(job, state=JobState.QUEUED), body)
         else:
-            await self._turn(account)
-            job = replace(job, next_at=kit.now() + LEASE)
-        placed = await kit.store.place(job, body)
+            placed = await self._reserved(job, body, account)
         if not placed.is_new:
             return await self._repeated(job, placed.job)
         if order.queue:
             return Receipt(placed.job, is_new=True)
-        return Receipt(await self._sent(placed.job, account, submission), is_new=True)
+        return Receipt(await asyncio.shield(self._start(placed.job, account, submission)), is_new=True)
 
     def account(self, name: str) -> Account:
         """The account of an order.
@@ -100,17 +110,21 @@ class Submitter:
             raise InvalidOrder([Problem("vendor", f"is not a configured account; configured: {known}")])
         return accounts[name]
 
-    async def send_queued(self, job: Job) -> None:
-        """Send an order that waited in the queue, unless somebody else did; the outcome stands on the job."""
+    async def let_go(self, job: Job) -> Going:
+        """Send an order that waited in the queue, unless somebody else did; the outcome stands on the job.
+
+        Raises: InvalidOrder where it cannot be placed any more, BudgetReached, StoreUnavailable.
+        """
         kit = self._kit
         account = self.account(job.account)
         order = await self._order_of(job)
-        callback_url = kit.callback_url(account, job.id)
-        submission = account.vendor.submission(order, account.terms, callback_url)
-        turn = await kit.store.take_turn(account.name, "order", account.limits, kit.now())
-        began = await kit.store.apply(job.id, lambda row: _begin(row, turn, kit.now() + LEASE))
-        if began.change.note and began.job is not None:
-            await self._sent(began.job, account, submission, queued=True)
+        submission = account.vendor.submission(order, account.terms, kit.callback_url(account, job.id))
+        await self._admission.look(job)
+        demand = Demand(account.name, account.limits, account.max_open)
+        begun = await self._admission.begin(job, demand, kit.now() + LEASE)
+        if begun.job is None:
+            return Going(None, begun.again)
+        return Going(self._start(begun.job, account, submission, queued=True))
 
     async def order_again(self, job: Job) -> Receipt:
         """Order the same again, as a new job.
@@ -139,6 +153,20 @@ class Submitter:
         task = self._in_flight.get(first.id)
         return Receipt(await asyncio.shield(task) if task else first, is_new=False)
 
+    async def _reserved(self, job: Job, body: bytes, account: Account) -> Placed:
+        """Keep a job that goes to its vendor now: there is money for it, it is its turn, and there is a place."""
+        try:
+            await self._admission.look(job)
+            await self._turn(account)
+        except RequestRefused:
+            # the same order may just have got the last of it
+            first = await self._kit.store.job_by_key(job.idempotency_key) if job.idempotency_key else None
+            if first is None:
+                raise
+            return Placed(first, is_new=False)
+        job = replace(job, next_at=self._kit.now() + LEASE)
+        return await self._admission.place(job, body, account.max_open)
+
     async def _turn(self, account: Account) -> None:
         kit = self._kit
         until = kit.now() + int(LONGEST_TURN * SECOND)
@@ -149,12 +177,12 @@ class Submitter:
                 raise VendorBusy(text, retry_after=max(wait, 1))
             await asyncio.sleep(max(wait, 0.01))
 
-    async def _sent(self, job: Job, account: Account, submission: Submission, *, queued: bool = False) -> Job:
+    def _start(self, job: Job, account: Account, submission: Submission, *, queued: bool = False) -> asyncio.Task[Job]:
         task = asyncio.create_task(self._send(job, account, submission, queued))
         self._in_flight[job.id] = task
         task.add_done_callback(lambda _: self._in_flight.pop(job.id, None))
         task.add_done_callback(_seen)
-        return await asyncio.shield(task)
+        return task
 
     async def _send(self, job: Job, account: Account, submission: Submission, queued: bool) -> Job:
         async with self._held(job):
@@ -223,14 +251,6 @@ def _job_of(order: Order, account: Account, submission: Submission, job_id: str,
         idempotency_key=order.idempotency_key,
         order_sha256=sha256,
     )
-
-
-def _begin(job: Job | None, turn: int, until: int) -> Change:
-    if job is None or job.state is not JobState.QUEUED:
-        return Change(note=False)
-    if turn:
-        return Change(job=replace(job, next_at=turn), note=False)
-    return Change(job=replace(job, state=JobState.SUBMITTING, next_at=until), note=True)
 
 
 def _refusal(outcome: PlacingOutcome, account: Account, applied: Applied) -> ClipbellError | None:

@@ -10,11 +10,13 @@ import structlog
 
 from receiver import clock
 from receiver.courier import Courier
+from receiver.housekeeping import Housekeeper
 from receiver.keeper import Keeper
 from receiver.kit import Kit
 from receiver.looker import Looker
 from receiver.net import Net
 from receiver.posts import make_posts, routes_of
+from receiver.queued import Queue
 from receiver.routing import Router
 from receiver.settings import Settings
 from receiver.settle import Rules
@@ -26,6 +28,7 @@ from receiver.vitals import Vitals
 #: Seconds that deliveries and orders under way get at the end.
 GRACE_DELIVERIES, GRACE_ORDERS = 5.0, 10.0
 BEAT = 1.0
+Wake = Callable[[], None]
 log = structlog.get_logger("clipbell.work")
 
 
@@ -59,19 +62,28 @@ class Work:
         posts = make_posts(kit, looker)
         await self._park(posts_names=[post.name for post in posts])
         courier = Courier(kit, posts)
-        keeper = Keeper(kit, submitter, looker)
-        leave = self._follow(courier, keeper)
+        keeper, queue = Keeper(kit, looker), Queue(kit, submitter)
+        leave = self._follow(courier.wake, keeper.wake, queue.wake)
         courier.start()
-        keeping = asyncio.create_task(keeper.run())
+        queueing = asyncio.create_task(queue.run())
+        loops = {
+            "the keeper": asyncio.create_task(keeper.run()),
+            "the housekeeping": asyncio.create_task(Housekeeper(kit).run()),
+            "the queue": queueing,
+        }
         try:
             while not stop.is_set():
-                self._vitals.beat((*courier.dead, *(("the keeper",) if keeping.done() else ())))
+                self._vitals.beat((*courier.dead, *(name for name, task in loops.items() if task.done())))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), BEAT)
         finally:
             leave()
-            keeping.cancel()
-            await asyncio.gather(keeping, courier.stop(GRACE_DELIVERIES), return_exceptions=True)
+            # an order is not left half let go
+            queue.stop()
+            for task in loops.values():
+                if task is not queueing:
+                    task.cancel()
+            await asyncio.gather(*loops.values(), courier.stop(GRACE_DELIVERIES), return_exceptions=True)
             await submitter.drain(GRACE_ORDERS)
 
     async def _park(self, posts_names: list[str]) -> None:
@@ -79,15 +91,16 @@ class Work:
         for handler, number in parked.items():
             log.warning("deliveries parked: their handler is not configured", handler=handler, deliveries=number)
 
-    def _follow(self, courier: Courier, keeper: Keeper) -> Callable[[], None]:
+    def _follow(self, wake_courier: Wake, *wake_for_jobs: Wake) -> Callable[[], None]:
         loop = asyncio.get_running_loop()
 
         def wake(changed: Changed) -> None:
             with suppress(RuntimeError):  # the loop has ended
                 if changed.deliveries:
-                    loop.call_soon_threadsafe(courier.wake)
+                    loop.call_soon_threadsafe(wake_courier)
                 if changed.jobs:
-                    loop.call_soon_threadsafe(keeper.wake)
+                    for each in wake_for_jobs:
+                        loop.call_soon_threadsafe(each)
 
         return self._store.subscribe(wake)
 

@@ -1,0 +1,67 @@
+"""Housekeeping: what is done now and then, in small steps: retention, and alerts about budgets. Decides nothing."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from receiver.admission import Admission
+from receiver.kit import Kit
+from receiver.settings import Retention
+from receiver.settle import SECOND
+from schemas.errors import StoreUnavailable
+
+#: Seconds between two rounds, and after a long one that found nothing to delete.
+EVERY, LONG_PAUSE = 10.0, 300.0
+#: Seconds between two steps of a round: others want to write as well.
+BREATH = 0.1
+#: So many steps make a round a long one.
+LONG = 20
+log = structlog.get_logger("clipbell.housekeeping")
+
+
+class Housekeeper:
+    """One for each process that works."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._admission = Admission(kit)
+
+    async def run(self) -> None:
+        """Go round until cancelled."""
+        pause = EVERY
+        while True:
+            try:
+                await self._admission.care()
+                pause = await self._sweep()
+            except StoreUnavailable as error:
+                log.warning("housekeeping waits for the store", reason=str(error))
+            await asyncio.sleep(pause)
+
+    async def _sweep(self) -> float:
+        """Delete what is older than it has to be kept; answers how long to rest."""
+        gone = steps = 0
+        for kind, seconds in spans(self._kit.settings.retention).items():
+            before, after = self._kit.now() - int(seconds * SECOND), ""
+            while True:
+                step = await self._kit.store.sweep(kind, before, after)
+                gone, steps = gone + step.gone, steps + 1
+                if step.after is None:
+                    break
+                after = step.after
+                await asyncio.sleep(BREATH)
+        if gone:
+            log.info("old rows deleted", rows=gone)
+        return LONG_PAUSE if steps > LONG and not gone else EVERY
+
+
+def spans(retention: Retention) -> Mapping[str, float]:
+    """How long each kind of rows is kept, in seconds; what is kept for ever is not here."""
+    # an alert that was cleared goes with the events that told of it
+    kinds = (
+        ("evidence", retention.evidence),
+        ("events", retention.events),
+        ("alerts", retention.events),
+        ("jobs", retention.jobs),
+    )
+    return {kind: seconds for kind, seconds in kinds if seconds is not None}
