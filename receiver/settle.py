@@ -197,8 +197,8 @@ def mended(job: Job, now: int, rules: Rules) -> tuple[AlertCleared, ...]:
     codes = []
     if job.overdue_at is not None:
         codes.append("job.overdue")
-    if job.state is JobState.UNKNOWN:
-        codes.append("job.unknown")
+    if job.state in (JobState.UNKNOWN, JobState.ABANDONED):
+        codes.append("job.unknown")  # it stands on where the job was given up as unknown
     if job.state is JobState.ABANDONED:
         codes.append("job.abandoned")
     return tuple(rules.alarm.cleared(Notice(code, job.id, now, job), f"{job.id} moved on") for code in codes)

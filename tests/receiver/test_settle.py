@@ -150,7 +150,7 @@ def test_evidence_still_settles_a_job_without_a_verdict(state: JobState) -> None
 def test_what_was_raised_for_a_job_is_cleared_when_it_settles() -> None:
     late = job(state=JobState.ABANDONED, overdue_at=NOON)
     change = settle(late, report(), door(), rules())
-    assert [cleared.code for cleared in change.cleared] == ["job.overdue", "job.abandoned"]
+    assert [cleared.code for cleared in change.cleared] == ["job.overdue", "job.unknown", "job.abandoned"]
 
 
 def test_the_cost_of_a_job_whose_vendor_never_said_is_the_lists() -> None:
