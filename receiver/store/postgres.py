@@ -23,6 +23,7 @@ _SETTINGS = {
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
+    "default_transaction_isolation": "read committed",
     "timezone": "UTC",
 }
 _READ_ONLY = {"default_transaction_read_only": "on"}

@@ -18,8 +18,8 @@ from schemas.errors import ConfigurationError, Problem, StoreUnavailable
 
 #: With so many bytes in the WAL it is time for a checkpoint even under load.
 WAL_LIMIT = 32 * 2**20
-#: Files up to this size are checked whole at the start, larger ones only after an unclean end.
-SMALL = 64 * 2**20
+#: Files up to this size are checked whole at the start, after an unclean end also longer ones: 4 s for each GiB.
+SMALL, LARGE = 64 * 2**20, 2**30
 READERS = 4
 _MEMBER_ERRORS = frozenset(
     {
@@ -167,7 +167,7 @@ class Sqlite:
         if self.is_blank:
             return
         try:
-            self._check_pages(whole=unclean or self.path.stat().st_size <= SMALL)
+            self._check_pages(whole=self.path.stat().st_size <= (LARGE if unclean else SMALL))
         except sqlite3.DatabaseError as error:
             raise StoreUnavailable(_damaged(self.path, str(error))) from error
 

@@ -108,6 +108,8 @@ class Writer:
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
+        self._door = threading.Lock()
+        self._works = True
         #: Why housekeeping failed last; None: it did not.
         self.trouble: str | None = None
 
@@ -137,20 +139,23 @@ class Writer:
 
     def close(self) -> None:
         """Finish what is queued and let go of the connection. Blocks."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
+        with self._door:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
 
     def _ask(self, step: Any, work: Callable[[Tx], Any] | None) -> asyncio.Future[Any]:
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
-        if self._queue.qsize() > MOST_WAITING:
-            raise StoreUnavailable(f"more than {MOST_WAITING} writes wait; the disk or the database is too slow")
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._queue.put(Member(future, loop, step, work))
+        # nobody may slip in behind the end: there would be nobody to answer
+        with self._door:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            if self._queue.qsize() > MOST_WAITING:
+                raise StoreUnavailable(f"more than {MOST_WAITING} writes wait; the disk or the database is too slow")
+            self._queue.put(Member(future, loop, step, work))
         return future
 
     # --- the thread ---
@@ -174,28 +179,25 @@ class Writer:
         self._disconnect()
 
     def _gather(self, first: Member | None) -> tuple[list[Member], bool]:
+        """Everybody who waits already, and whether the end came behind them."""
         group: list[Member] = []
-        member: Member | None = first
+        member = first
         while member is not None:
             group.append(member)
             if len(group) >= LARGEST_GROUP or self._queue.empty():
                 return group, False
             member = self._queue.get()
-        # closing: whoever slipped in behind the end is still served
-        while not self._queue.empty():
-            late = self._queue.get()
-            group += [late] if late else []
         return group, True
 
     def _serve(self, group: list[Member]) -> None:
         with Trial() as trial:
             changes = self._commit(group)
         if trial.error is not None:
-            _log.error("a group of writes failed: %s", reason_of(trial.error))
             for member in group:
                 member.error = unavailable(trial.error)
         elif changes:
             self._announce(changes)
+        self._say(trial.error)
         _resolve(group)
         self._care(idle=False)
 
@@ -261,6 +263,15 @@ class Writer:
             tx.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT member")
         tx.connection.exec_driver_sql("RELEASE SAVEPOINT member")
         return trial.error
+
+    def _say(self, error: Exception | None) -> None:
+        # once when it begins and once when it is over: while it lasts every caller is told
+        if (error is None) is not self._works:
+            self._works = error is None
+            if error is None:
+                _log.warning("the store commits again")
+            else:
+                _log.error("the store cannot commit: %s", reason_of(error))
 
     def _announce(self, changes: Changes) -> None:
         changed = changes.frozen()

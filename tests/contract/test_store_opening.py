@@ -67,6 +67,12 @@ def test_a_database_of_a_newer_version_is_refused(url: str, meddle: Meddle, want
         asyncio.run(_opened(url, migrate=wanted))
 
 
+def test_a_database_of_an_older_version_is_refused_unless_it_shall_be_migrated(url: str, meddle: Meddle) -> None:
+    meddle("UPDATE clipbell_schema SET version_num = '0001'")
+    with pytest.raises(ConfigurationError, match=r"older version \(0001\); make a backup, then run: clipbell migrate"):
+        asyncio.run(_opened(url, migrate=False))
+
+
 def test_a_database_with_tables_of_another_program_is_refused(url: str, meddle: Meddle) -> None:
     meddle("DROP TABLE clipbell_schema")
     with pytest.raises(ConfigurationError, match="tables of another program"):

@@ -242,7 +242,9 @@ def no_file_longer_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_write_that_fails_tells_everybody_and_the_next_one_goes_on(file: Path) -> None:
+def test_a_write_that_fails_tells_everybody_and_the_next_one_goes_on(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario(store: Store) -> None:
         await placed(store, a_job(1))
         wal = file.with_name("clipbell.db-wal")
@@ -257,6 +259,9 @@ def test_a_write_that_fails_tells_everybody_and_the_next_one_goes_on(file: Path)
         await store.check()
         assert await ids(store) == ["job_0003", "job_0001"]
         assert await store.evidence(Query()) == []
+        # the log is told when it begins and when it is over
+        said = [record.getMessage() for record in caplog.records]
+        assert said == ["the store cannot commit: disk I/O error", "the store commits again"]
 
     played(url_of(file), scenario)
     assert played(url_of(file), ids) == ["job_0003", "job_0001"]
