@@ -157,7 +157,8 @@ def release(tx: Tx, now: int) -> None:
 
 def retry(tx: Tx, ids: Sequence[str], now: int) -> list[str]:
     """Make dead and waiting deliveries due now, behind what is new."""
-    tried = _locked(tx, _rows.id.in_(sorted(set(ids))))
+    wanted = sorted({clean(id_) or "" for id_ in ids})
+    tried = _locked(tx, _rows.id.in_(wanted))
     again = [row for row in tried if row.state in ("dead", "pending")]
     restart(tx, again, [now] * len(again))
     return [row.id for row in again]
@@ -165,6 +166,7 @@ def retry(tx: Tx, ids: Sequence[str], now: int) -> list[str]:
 
 def replay(tx: Tx, event_id: str, new: Sequence[NewDelivery], now: int, *, again: bool) -> list[str]:
     """Deliver an event again to these targets."""
+    event_id = clean(event_id) or ""
     job_id = tx.connection.execute(select(tables.events.c.job_id).where(tables.events.c.id == event_id)).one_or_none()
     if job_id is None:
         return []

@@ -266,6 +266,15 @@ def test_retry_makes_dead_and_waiting_ones_due_with_a_fresh_schedule(play: Play)
     play(scenario)
 
 
+def test_ids_that_no_engine_can_keep_are_nobodys(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        assert await store.retry_deliveries(["dlv_\0", "dlv_\ud800"], NOON) == []
+        assert await store.replay("evt_\0", [delivery(1)], NOON, again=True) == []
+        assert await store.deliveries(Query({"id": "dlv_\0"})) == []
+
+    play(scenario)
+
+
 def test_a_replay_makes_what_is_missing_and_wakes_what_is_dead(play: Play) -> None:
     async def scenario(store: Store) -> None:
         await four_ways(store)

@@ -179,6 +179,16 @@ def test_two_orders_at_once_do_not_both_find_room_for_one(play: Play) -> None:
     play(scenario)
 
 
+def test_a_vendors_job_is_placed_once_for_an_account(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        await placed(store, a_job(1))
+        with pytest.raises(Conflict, match="vg_1"):
+            await store.place(a_job(2, vendor_job_id="vg_1"), ORDER)
+        assert [job.id for job in await store.jobs(Query())] == ["job_0001"]
+
+    play(scenario)
+
+
 # --- apply -------------------------------------------------------------------------------------------------
 
 
