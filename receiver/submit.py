@@ -99,6 +99,18 @@ class Submitter:
             return Receipt(placed.job, is_new=True)
         return Receipt(await asyncio.shield(self._start(placed.job, account, submission)), is_new=True)
 
+    def check(self, order: Order) -> Job:
+        """The job that an order would be, if it is one that could be placed; nothing is kept and nobody called.
+
+        Raises: InvalidOrder with every problem, BudgetReached where no budget has ever room for it.
+        """
+        kit = self._kit
+        account = self.account(order.vendor)
+        submission = account.vendor.submission(order, account.terms, kit.callback_url(account, kit.mint("job_")))
+        job = _job_of(order, account, submission, "", order.fingerprint(), kit.now())
+        self._admission.check(job)
+        return job
+
     def account(self, name: str) -> Account:
         """The account of an order.
 

@@ -57,6 +57,8 @@ class _Routes:
     """Every route once, for both clients."""
 
     submit = _Route(orders.submit)
+    check = _Route(orders.check)
+    batch = _Route(orders.batch)
     adopt = _Route(orders.adopt)
     expect = _Route(orders.expect)
     job = _Route(orders.job)

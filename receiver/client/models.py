@@ -222,6 +222,44 @@ class LedgerSum(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loss(Record):
+    """So many orders of a batch that ended, or hang, in one state for one reason."""
+
+    state: str
+    code: str | None
+    #: The vendor's words for the first of them.
+    message: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost(Record):
+    """What was paid to one account, and what is still expected to be."""
+
+    account: str
+    unit: str
+    total: Amount
+    open_estimate: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(Record):
+    """How the orders of one batch stand. `stuck`: of unknown fate for long; `retaken`: failed, but ordered again."""
+
+    batch: str
+    jobs: int
+    #: state -> how many
+    states: Object
+    done: bool
+    stuck: int
+    retaken: int
+    failures: Annotated[tuple[Loss, ...], many(Loss)]
+    costs: Annotated[tuple[Cost, ...], many(Cost)]
+    began_at: Moment
+    settled_at: MaybeMoment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Handler(Record):
     """A configured handler and how it fares; `health`: `ok`, `failing`, `unused`."""
 

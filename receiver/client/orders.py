@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from .calls import Call, Conversation, Pause, as_object, ask, one_of
 from .errors import ServerUnreachable, WaitedTooLong
-from .models import Job
+from .models import Batch, Job
 
 #: The server waits up to 10 s for its turn and 30 s for the vendor.
 SUBMIT_TIMEOUT = 45.0
@@ -70,6 +70,20 @@ def submit(vendor: str, prompt: str, **fields: Unpack[OrderFields]) -> Conversat
             return placed
     placed = yield call
     return placed
+
+
+def check(vendor: str, prompt: str, **fields: Unpack[OrderFields]) -> Conversation[Mapping[str, Any]]:
+    """Have an order checked without placing it. Answers `{"account", "model", "seconds", "estimate"}`.
+
+    Raises: Refused (InvalidOrder with every problem).
+    """
+    body = {"vendor": vendor, "prompt": prompt, **fields}
+    return ask(Call("POST", "/v1/jobs/check", as_object, body=body))
+
+
+def batch(batch_id: str) -> Conversation[Batch]:
+    """Read how a batch stands. Raises: NotFound where no order is of it."""
+    return ask(Call("GET", f"/v1/batches/{_id(batch_id)}", one_of(Batch)))
 
 
 def adopt(vendor: str, vendor_job_id: str, **fields: Unpack[KnownFields]) -> Conversation[Job]:

@@ -11,6 +11,7 @@ from receiver.looker import Looker
 from receiver.submit import Receipt, Submitter
 from receiver.taking import Taker
 from receiver.web.reading import MAX_ORDER, fields_of, json_of, query_of
+from receiver.web.shapes import batch_json
 from schemas.errors import Conflict, InvalidOrder, NotFound, Problem
 from schemas.job import Job
 from schemas.order import order_from_json
@@ -33,12 +34,14 @@ class Jobs:
         return [
             Route("/v1/jobs", self.list, methods=["GET"]),
             Route("/v1/jobs", self.order, methods=["POST"]),
+            Route("/v1/jobs/check", self.check, methods=["POST"]),
             Route("/v1/jobs/adopt", self.adopt, methods=["POST"]),
             Route("/v1/jobs/expect", self.expect, methods=["POST"]),
             Route("/v1/jobs/{id}", self.show, methods=["GET"]),
             Route("/v1/jobs/{id}/refresh", self.refresh, methods=["POST"]),
             Route("/v1/jobs/{id}/again", self.again, methods=["POST"]),
             Route("/v1/jobs/{id}/resolve", self.resolve, methods=["POST"]),
+            Route("/v1/batches/{id}", self.batch, methods=["GET"]),
         ]
 
     async def order(self, request: Request) -> Response:
@@ -48,6 +51,21 @@ class Jobs:
         if key is not None and isinstance(data, dict):
             data = _with_key(data, key)
         return await self._placed(await self._submitter.order(order_from_json(data)))
+
+    async def check(self, request: Request) -> Response:
+        """`POST /v1/jobs/check`: what an order would be, or every reason why it would be refused; nothing is placed."""
+        order = order_from_json(await json_of(request, MAX_ORDER, InvalidOrder))
+        job = self._submitter.check(order)
+        estimate = job.estimate.to_json() if job.estimate else None
+        known = {"vendor": job.vendor, "account": job.account, "model": job.model, "seconds": job.seconds}
+        return JSONResponse({**known, "estimate": estimate})
+
+    async def batch(self, request: Request) -> Response:
+        """`GET /v1/batches/{id}`: how the orders of a batch stand."""
+        found = await self._kit.store.batch(request.path_params["id"])
+        if found is None:
+            raise NotFound("There is no order of this batch; see the field batch of GET /v1/jobs (clipbell jobs).")
+        return JSONResponse(batch_json(found))
 
     async def list(self, request: Request) -> Response:
         """`GET /v1/jobs`."""

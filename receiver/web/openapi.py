@@ -165,6 +165,28 @@ SCHEMAS: Mapping[str, Schema] = {
         poster=MAYBE_TEXT,
         at=TIME,
     ),
+    "Batch": shape(
+        batch=TEXT,
+        jobs=WHOLE,
+        states={"type": "object", "additionalProperties": WHOLE},
+        done={"type": "boolean"},
+        stuck=WHOLE,
+        retaken=WHOLE,
+        failures={
+            "type": "array",
+            "items": shape(state=one_of(*STATES), code=MAYBE_TEXT, message=MAYBE_TEXT, count=WHOLE),
+        },
+        costs={"type": "array", "items": shape(account=TEXT, unit=TEXT, total=TEXT, open_estimate=TEXT)},
+        began_at=TIME,
+        settled_at=MAYBE_TIME,
+    ),
+    "Checked": shape(
+        vendor=TEXT,
+        account=TEXT,
+        model=MAYBE_TEXT,
+        seconds={"type": ["integer", "null"]},
+        estimate=maybe(ref("Money")),
+    ),
     "Problem": {
         "type": "object",
         "properties": {
@@ -216,6 +238,8 @@ JOB_FILTERS = ("state", "vendor", "account", "origin", "batch", "tag", "vendor_j
 OPERATIONS = (
     Operation("post", "/v1/jobs", "Place an order", "Job", body=ref("Order"), status=202),
     listing("/v1/jobs", "List jobs", "Job", *JOB_FILTERS),
+    Operation("post", "/v1/jobs/check", "Check an order without placing it", "Checked", body=ref("Order")),
+    Operation("get", "/v1/batches/{id}", "How the orders of a batch stand", "Batch"),
     Operation("post", "/v1/jobs/adopt", "Take over a job ordered elsewhere", "Job", body=ADOPTION, status=202),
     Operation("post", "/v1/jobs/expect", "Get a one-time callback URL", "Any", body=EXPECTATION, status=202),
     Operation("get", "/v1/jobs/{id}", "Show a job", "Job"),

@@ -1,6 +1,7 @@
 """The rows of the store in the shapes of the contract. Pure."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from receiver.store.protocol import Clip, Delivery, Line
@@ -70,6 +71,13 @@ def sum_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the ledger's summary: amounts as plain decimal strings."""
     amounts = ("charged", "refunded", "total", "open_estimate")
     return {name: f"{value:f}" if name in amounts else value for name, value in row.items()}
+
+
+def batch_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """How a batch stands."""
+    costs = [{name: f"{v:f}" if isinstance(v, Decimal) else v for name, v in cost.items()} for cost in row["costs"]]
+    times = {name: time_json(row[name]) for name in ("began_at", "settled_at")}
+    return {**row, **times, "costs": costs}
 
 
 def time_json(micros: int | None) -> str | None:
