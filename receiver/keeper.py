@@ -5,16 +5,19 @@ being submitted when its process died becomes `unknown`, a running one is looked
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 import structlog
 
 from receiver.kit import Kit
-from receiver.looker import Looker, overdue_or_given_up, pace_of
+from receiver.limits import interval
+from receiver.looker import TIMEOUT, Looker
+from receiver.looking import after_waiting, kind_of
 from receiver.placing import Placing, after_submission
+from receiver.planner import SLOW_SHARE, Planner
 from receiver.queued import in_line
 from receiver.settle import SECOND
 from receiver.store.protocol import Change
@@ -23,6 +26,7 @@ from schemas.answers import Unclear
 from schemas.errors import ClipbellError, StoreUnavailable, VendorBusy
 from schemas.job import Job, JobState
 
+#: How many jobs are tended at a time. All others are rows and cost nothing.
 BATCH = 32
 IDLE = 1.0
 log = structlog.get_logger("clipbell.keeper")
@@ -34,7 +38,8 @@ class Keeper:
     def __init__(self, kit: Kit, looker: Looker) -> None:
         self._kit = kit
         self._looker = looker
-        self._tending: dict[str, asyncio.Task[None]] = {}
+        self._planner = Planner()
+        self._tending: dict[asyncio.Task[None], Job] = {}
         self._wake = asyncio.Event()
         self._by_state: Mapping[JobState, Callable[[Job], Awaitable[object]]] = {
             JobState.QUEUED: self._queue,
@@ -67,15 +72,23 @@ class Keeper:
             await asyncio.sleep(IDLE)
             return 0
         for job in jobs:
-            task = asyncio.create_task(self._tend(job))
-            self._tending[job.id] = task
-            task.add_done_callback(partial(self._done, job.id))
+            await self._begin(job)
         return len(jobs)
 
-    def _done(self, job_id: str, task: "asyncio.Task[None]") -> None:
-        self._tending.pop(job_id, None)
+    async def _begin(self, job: Job) -> None:
+        busy_with = Counter(each.account for each in self._tending.values())
+        if self._planner.has_hands_for(job.account, busy_with, _monotonic()):
+            task = asyncio.create_task(self._tend(job))
+            self._tending[task] = job
+            task.add_done_callback(self._done)
+        else:
+            # as fast as the hands that it is left with come free
+            await self._again(job, self._kit.now() + SECOND, TIMEOUT / SLOW_SHARE)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        job = self._tending.pop(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("tending broke", job=job_id, error=type(task.exception()).__name__)
+            log.error("tending broke", job=job.id, error=type(task.exception()).__name__)
         self._wake.set()
 
     async def _rest(self) -> None:
@@ -83,16 +96,28 @@ class Keeper:
             await asyncio.wait_for(self._wake.wait(), IDLE)
 
     async def _tend(self, job: Job) -> None:
+        began = _monotonic()
         try:
             act = self._by_state.get(job.state, self._leave)
             await (act if job.account in self._kit.settings.accounts else self._leave)(job)
         except VendorBusy as busy:
-            await self._later(job, busy.retry_after)
+            await self._refused(job, busy)
         except StoreUnavailable:
             pass  # its lease runs out and it is due again
         except ClipbellError as error:
             log.warning("job not tended", job=job.id, state=job.state.value, reason=str(error))
-            await self._later(job, 60)
+            await self._later(job, self._kit.now() + 60 * SECOND)
+        finally:
+            self._planner.note(job.account, _monotonic() - began, _monotonic())
+
+    async def _refused(self, job: Job, busy: VendorBusy) -> None:
+        account, now = self._kit.settings.accounts[job.account], self._kit.now()
+        step = interval(account.limits, kind_of(job, account, now))
+        await self._again(job, now + int(busy.retry_after * SECOND), step)
+
+    async def _again(self, job: Job, again: int, step: float) -> None:
+        with suppress(StoreUnavailable):
+            await self._later(job, self._planner.slot(job.account, again, step, self._kit.dice()))
 
     async def _queue(self, job: Job) -> None:
         """An order that stood aside goes back into its line."""
@@ -108,28 +133,22 @@ class Keeper:
         if job.vendor_job_id is not None:
             await self._looker.look(job)
             return
-        kit = self._kit
-        account = kit.settings.accounts[job.account]
-        wait = pace_of(max(account.pace.poll_every, 60), job.looks, kit.dice())
-
-        def decide(row: Job | None) -> Change:
-            if row is None or row.is_settled:
-                return Change()
-            waiting = replace(row, next_at=kit.now() + int(wait * SECOND), looks=row.looks + 1)
-            return overdue_or_given_up(Change(job=waiting), waiting, account, kit.now(), kit)
-
-        await kit.store.apply(job.id, decide)
+        kit, account = self._kit, self._kit.settings.accounts[job.account]
+        await kit.store.apply(job.id, lambda row: after_waiting(row, account, kit.now(), kit.rules))
 
     async def _leave(self, job: Job) -> None:
         """A job whose account has left the configuration, or that needs nothing: ask again in an hour."""
-        await self._later(job, None if job.is_settled else 3600)
+        await self._later(job, None if job.is_settled else self._kit.now() + 3600 * SECOND)
 
-    async def _later(self, job: Job, seconds: float | None) -> None:
-        next_at = None if seconds is None else self._kit.now() + int(seconds * SECOND)
-
+    async def _later(self, job: Job, next_at: int | None) -> None:
         def decide(row: Job | None) -> Change:
-            if row is None or row.is_settled or row.state is not job.state:
+            # whoever has planned it anew meanwhile knows better
+            if row is None or row.is_settled or row.state is not job.state or row.next_at != job.next_at:
                 return Change()
             return Change(job=replace(row, next_at=next_at))
 
         await self._kit.store.apply(job.id, decide)
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,150 @@
+"""What a look changes: the verdict if there is one, else the next look, and alerts where it takes too long. Pure.
+
+Overdue and given up are never verdicts, and are found only by a fresh look: a laptop that slept proves nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from receiver.alerts import Notice, span
+from receiver.gatekeeper import reason_of
+from receiver.limits import SECOND
+from receiver.outlook import Outlook
+from receiver.pace import claim_look, next_look, pace_of, shared_look
+from receiver.settings import Account
+from receiver.settle import Door, Rules, settle
+from receiver.store.protocol import Change
+from schemas.answers import Busy, LookOutcome, Refused, Unclear
+from schemas.job import Job, JobState
+from schemas.report import Report, Said
+from schemas.vendor import Pace
+
+#: Seconds until a job is looked at again whose account refuses us; how often that is tried, its gate says.
+STOPPED_WAIT = 60.0
+#: A job's urgency grows when half of the time is over for which its vendor keeps clips.
+PERISHING = 0.5
+#: Seconds for which a failure is asked again that contradicts a callback: a status may lag behind.
+DOUBTFUL = 30.0
+#: States in which a job is looked at only when somebody asks for it.
+RESTING = frozenset({JobState.REJECTED, JobState.ABANDONED})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look as it ended."""
+
+    account: Account
+    outcome: LookOutcome
+    outlook: Outlook
+    #: Whether the account answers again after it was stopped.
+    answers_again: bool
+    #: Within 0..1.
+    dice: float
+
+
+def kind_of(job: Job, account: Account, now: int) -> str:
+    """How urgent a look at a job is: a clip that may be gone soon goes before an order."""
+    life, age = account.vendor.url_life, age_of(job, now)
+    if life is not None and life * PERISHING < age < life:
+        return "renewal"
+    return "confirm" if job.claim is not None else "look"
+
+
+def age_of(job: Job, now: int) -> float:
+    """Seconds since the vendor took the order, as far as we know."""
+    return (now - (job.submitted_at or job.created_at)) / SECOND
+
+
+def after_look(job: Job | None, look: Look, door: Door, rules: Rules) -> Change:
+    """Decide what becomes of a job once a look at it ended so."""
+    if job is None:
+        return Change()
+    now = door.now
+    change = _with_alerts(_said(job, look.outcome, door, rules), job, look, door, rules)
+    after = change.job or job
+    if after.is_settled:
+        return change
+    if after.state in RESTING:
+        return replace(change, job=replace(after, looks=after.looks + 1))
+    again = replace(after, next_at=now + int(wait_after(after, look, now) * SECOND), looks=after.looks + 1)
+    if job.state is JobState.ABANDONED:
+        # it is at work after all: it gets as long again
+        again = replace(again, give_up_at=now + int(_pace(job, look.account).give_up_after * SECOND))
+    return overdue_or_given_up(replace(change, job=again), again, look.account, now, rules)
+
+
+def _said(job: Job, outcome: LookOutcome, door: Door, rules: Rules) -> Change:
+    if not isinstance(outcome, Report):
+        return Change(verdict="unreadable" if isinstance(outcome, Unclear) else "accepted")
+    claim = job.claim
+    denied = claim is not None and claim.said == Said.COMPLETED.value and outcome.said is Said.FAILED
+    if claim is not None and denied and door.now - claim.at < DOUBTFUL * SECOND and not job.is_settled:
+        return Change(verdict="contradiction")
+    return settle(job, outcome, door, rules)
+
+
+def _with_alerts(change: Change, job: Job, look: Look, door: Door, rules: Rules) -> Change:
+    notice = Notice("account.stopped", job.account, door.now)
+    # a refusal that stops nothing is no news of the account
+    if isinstance(look.outcome, Refused) and look.outcome.stops:
+        facts = {"account": job.account, "reason": reason_of(look.outcome)}
+        return replace(change, raised=(*change.raised, rules.alarm.raised(notice, facts)))
+    if isinstance(look.outcome, Busy) and look.outcome.stops:
+        facts = {"account": job.account, "reason": look.outcome.error.code}
+        return replace(change, raised=(*change.raised, rules.alarm.raised(notice, facts)))
+    if look.answers_again:
+        calm = rules.alarm.cleared(notice, f"{job.account} answers again")
+        return replace(change, cleared=(*change.cleared, calm))
+    return change
+
+
+def after_waiting(job: Job | None, account: Account, now: int, rules: Rules) -> Change:
+    """Decide what becomes of a job that nobody can be asked about, when its time has come."""
+    if job is None or job.is_settled or job.state in RESTING:
+        return Change()
+    change = overdue_or_given_up(Change(job=job), job, account, now, rules)
+    after = change.job or job
+    if after.state is JobState.ABANDONED:
+        return change
+    overdue = (after.submitted_at or after.created_at) + int(_pace(job, account).overdue_after * SECOND)
+    ends = [after.give_up_at, overdue if after.overdue_at is None else None]
+    next_at = min((end for end in ends if end is not None), default=now + 3600 * SECOND)
+    return replace(change, job=replace(after, next_at=max(next_at, now + SECOND)))
+
+
+def wait_after(job: Job, look: Look, now: int) -> float:
+    """Seconds to the next look at a job that is not settled."""
+    outcome, outlook = look.outcome, look.outlook
+    if isinstance(outcome, Busy):
+        return outcome.retry_after * (1 + 0.1 * look.dice)
+    pace, lesson = _pace(job, look.account), outlook.lesson(job.model)
+    if isinstance(outcome, Refused):
+        return max(STOPPED_WAIT, pace.poll_every)
+    wait = shared_look(next_look(pace, age_of(job, now), lesson, look.dice), outlook.share)
+    if job.claim is not None:
+        return claim_look(wait, (now - job.claim.at) / SECOND)
+    return wait
+
+
+def overdue_or_given_up(change: Change, job: Job, account: Account, now: int, rules: Rules) -> Change:
+    """After a fresh look that brought no verdict: raise job.overdue once, abandon at the end."""
+    facts = _facts(job, now)
+    if job.give_up_at is not None and now >= job.give_up_at and job.state in (JobState.RUNNING, JobState.UNKNOWN):
+        given_up = replace(job, state=JobState.ABANDONED, next_at=None)
+        raised = rules.alarm.raised(Notice("job.abandoned", job.id, now, given_up), facts)
+        return replace(change, job=given_up, raised=(*change.raised, raised))
+    if job.overdue_at is None and age_of(job, now) >= _pace(job, account).overdue_after:
+        late = replace(job, overdue_at=now)
+        raised = rules.alarm.raised(Notice("job.overdue", job.id, now, late), facts)
+        return replace(change, job=late, raised=(*change.raised, raised))
+    return change
+
+
+def _facts(job: Job, now: int) -> Mapping[str, Any]:
+    age = span(now - (job.submitted_at or job.created_at))
+    return {"job": job.id, "account": job.account, "age": age, "vendor_job_id": job.vendor_job_id or "its history"}
+
+
+def _pace(job: Job, account: Account) -> Pace:
+    return pace_of(account.vendor, account.pace, job.model)
