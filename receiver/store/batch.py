@@ -34,6 +34,7 @@ from schemas.event import micros
 from schemas.job import Job
 
 _KEEP = "ON CONFLICT DO NOTHING"
+_CLEAR = "UPDATE alerts SET cleared_at = ? WHERE code = ? AND subject = ? AND cleared_at IS NULL RETURNING id"
 _REPLACE_CLIP = "ON CONFLICT (job_id, number, handler) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in ("path", "bytes", "sha256", "mime_type", "poster", "at")
 )
@@ -217,16 +218,9 @@ def raise_alert(tx: Tx, alert: AlertRaised) -> bool:
 
 def clear_alert(tx: Tx, alert: AlertCleared) -> bool:
     """Clear an alert if it stands."""
-    standing = tables.alerts.c
-    cleared = tx.connection.execute(
-        tables.alerts.update()
-        .where(standing.code == alert.code, standing.subject == clean(alert.subject), standing.cleared_at.is_(None))
-        .values(cleared_at=alert.at)
-        .returning(standing.id)
-    ).scalar()
-    if cleared is not None:
-        tx.changed.alerts.add(cleared)
-    return cleared is not None
+    cleared = sql.change(tx.connection, _CLEAR, (alert.at, alert.code, clean(alert.subject)))
+    tx.changed.alerts.update(id_ for (id_,) in cleared)
+    return bool(cleared)
 
 
 def write_jobs(tx: Tx, before: Mapping[str, Job], after: Mapping[str, Job | None]) -> None:
