@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from receiver.alerts import Notice
+from receiver.gatekeeper import reason_of
 from receiver.money import Stub, book_acceptance
 from receiver.settle import SECOND, Rules, mended
 from receiver.store.protocol import AlertRaised, Change
@@ -50,6 +51,8 @@ class Placing:
     now: int
     evidence_id: str | None
     queued: bool = False
+    #: Seconds to the first look; None: as the account's pace has it.
+    first_look: float | None = None
 
 
 def after_submission(job: Job | None, outcome: PlacingOutcome, placing: Placing) -> Change:
@@ -86,7 +89,8 @@ def _accepted(job: Job, accepted: Accepted, placing: Placing) -> Change:
     )
     if job.is_settled:
         return Change(job=replace(taken, give_up_at=None), lines=books.lines, cleared=cleared)
-    next_at = now if job.claim else now + int(pace.poll_after * SECOND)
+    first = pace.poll_after if placing.first_look is None else placing.first_look
+    next_at = now if job.claim else now + int(first * SECOND)
     running = replace(taken, state=JobState.RUNNING, next_at=next_at, failure=None)
     return Change(job=running, lines=books.lines, cleared=cleared)
 
@@ -96,27 +100,36 @@ def _unknown(job: Job, reason: str, placing: Placing) -> Change:
     if job.vendor_job_id is not None:
         # a callback that awaits confirmation came before the answer was lost: the vendor has it
         return Change(job=replace(job, state=JobState.RUNNING, next_at=placing.now, give_up_at=give_up_at))
-    unknown = replace(job, state=JobState.UNKNOWN, next_at=give_up_at, give_up_at=give_up_at)
+    pace, has_history = placing.account.pace, placing.account.vendor.history_request is not None
+    next_at = placing.now + int(pace.poll_every * SECOND) if has_history else give_up_at
+    unknown = replace(job, state=JobState.UNKNOWN, next_at=next_at, give_up_at=give_up_at)
     facts = {"job": job.id, "account": job.account, "reason": reason}
     raised = placing.rules.alarm.raised(Notice("job.unknown", job.id, placing.now, unknown), facts)
     return Change(job=unknown, raised=(raised,))
 
 
 def _rejected(job: Job, refused: Refused, placing: Placing) -> Change:
+    if refused.stops and placing.queued and job.state is JobState.SUBMITTING:
+        # what is wrong with the account is not wrong with the order: it waits until the account is well
+        waiting = replace(job, state=JobState.QUEUED, next_at=None, tries=job.tries + 1)
+        return Change(job=waiting, raised=(_stopped(job, reason_of(refused), placing),))
     error = refused.error
     message = error.message or f"the vendor answered HTTP {refused.status}"
     failure = Failure(error.code or f"http_{refused.status}", message)
     rejected = replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=None, next_at=None)
-    raised: tuple[AlertRaised, ...] = ()
-    if refused.stops:
-        facts = {"account": job.account, "reason": f"{failure.code} (HTTP {refused.status})"}
-        raised = (placing.rules.alarm.raised(Notice("account.stopped", job.account, placing.now), facts),)
+    raised = (_stopped(job, reason_of(refused), placing),) if refused.stops else ()
     return Change(job=rejected, raised=raised, cleared=mended(job, placing.now, placing.rules))
 
 
+def _stopped(job: Job, reason: str, placing: Placing) -> AlertRaised:
+    facts = {"account": job.account, "reason": reason}
+    return placing.rules.alarm.raised(Notice("account.stopped", job.account, placing.now), facts)
+
+
 def _not_taken(job: Job, outcome: PlacingOutcome, placing: Placing) -> Change:
+    raised = (_stopped(job, outcome.error.code, placing),) if isinstance(outcome, Busy) and outcome.stops else ()
     if not placing.queued:
-        return Change(forget=True)
+        return Change(forget=True, raised=raised)
     wait = outcome.retry_after if isinstance(outcome, Busy) else min(5.0 * 2 ** min(job.tries, 6), 300.0)
-    next_at = placing.now + int(wait * SECOND)
-    return Change(job=replace(job, state=JobState.QUEUED, next_at=next_at, tries=job.tries + 1))
+    next_at = None if raised else placing.now + int(wait * SECOND)
+    return Change(job=replace(job, state=JobState.QUEUED, next_at=next_at, tries=job.tries + 1), raised=raised)

@@ -8,13 +8,17 @@ first job, a lost answer makes the job `unknown`.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from receiver.admission import Admission
 from receiver.calls import call, evidence_of
+from receiver.gatekeeper import keep
 from receiver.kit import Kit
+from receiver.limits import busy, kept_for_looks
+from receiver.outlook import Outlook, Outlooks
+from receiver.pace import first_look, pace_of
 from receiver.placing import NotSent, Placing, PlacingOutcome, after_submission
 from receiver.settings import Account
 from receiver.settle import SECOND
@@ -69,6 +73,7 @@ class Submitter:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
         self._admission = Admission(kit)
+        self._outlooks = Outlooks(kit)
         self._in_flight: dict[str, asyncio.Task[Job]] = {}
 
     async def order(self, order: Order) -> Receipt:
@@ -132,7 +137,8 @@ class Submitter:
         order = await self._order_of(job)
         submission = account.vendor.submission(order, account.terms, kit.callback_url(account, job.id))
         await self._admission.look(job)
-        demand = Demand(account.name, account.limits, account.max_open)
+        polled = (await self._outlooks.of(account)).polled
+        demand = Demand(account.name, account.limits, account.max_open, kept_for_looks(account.limits, polled))
         begun = await self._admission.begin(job, demand, kit.now() + LEASE)
         if begun.job is None:
             return Going(None, begun.again)
@@ -182,12 +188,14 @@ class Submitter:
     async def _turn(self, account: Account) -> None:
         kit = self._kit
         until = kit.now() + int(LONGEST_TURN * SECOND)
-        while turn := await kit.store.take_turn(account.name, "order", account.limits, kit.now()):
-            wait = (turn - kit.now()) / SECOND
+        while turn := await self._ask_for_turn(account):
             if turn > until:
-                text = f"{account.name} is at the limit of calls that is set for it; try again in {wait:.0f} s."
-                raise VendorBusy(text, retry_after=max(wait, 1))
-            await asyncio.sleep(max(wait, 0.01))
+                raise busy(account.name, turn, kit.now(), await kit.store.gates())
+            await asyncio.sleep(max((turn - kit.now()) / SECOND, 0.01))
+
+    async def _ask_for_turn(self, account: Account) -> int:
+        kit = self._kit
+        return await kit.store.take_turn(account.name, "order", account.limits, kit.now(), max_open=account.max_open)
 
     def _start(self, job: Job, account: Account, submission: Submission, *, queued: bool = False) -> asyncio.Task[Job]:
         task = asyncio.create_task(self._send(job, account, submission, queued))
@@ -198,15 +206,29 @@ class Submitter:
 
     async def _send(self, job: Job, account: Account, submission: Submission, queued: bool) -> Job:
         async with self._held(job):
+            outlook = await self._outlook(account)
             outcome, evidence = await self._call(job, account, submission)
             placing = Placing(
-                account, self._kit.rules, self._kit.now(), evidence.id if evidence else None, queued=queued
+                account,
+                self._kit.rules,
+                self._kit.now(),
+                evidence.id if evidence else None,
+                queued=queued,
+                first_look=_first_look(job, account, outlook),
             )
             applied = await self._commit(job, outcome, placing, evidence)
+            with suppress(StoreUnavailable):
+                await keep(self._kit, account, outcome, outlook.gates, to_order=True)
         refusal = None if queued else _refusal(outcome, account, applied)
         if refusal is not None:
             raise refusal
         return applied.job or job
+
+    async def _outlook(self, account: Account) -> Outlook:
+        try:
+            return await self._outlooks.of(account)
+        except StoreUnavailable:
+            return Outlook()  # it only makes things go better
 
     async def _call(self, job: Job, account: Account, submission: Submission) -> tuple[PlacingOutcome, Evidence | None]:
         try:
@@ -263,6 +285,11 @@ def _job_of(order: Order, account: Account, submission: Submission, job_id: str,
         idempotency_key=order.idempotency_key,
         order_sha256=sha256,
     )
+
+
+def _first_look(job: Job, account: Account, outlook: Outlook) -> float:
+    pace = pace_of(account.vendor, account.pace, job.model)
+    return first_look(pace, outlook.lesson(job.model), by_callback=job.callback, early=outlook.early)
 
 
 def _refusal(outcome: PlacingOutcome, account: Account, applied: Applied) -> ClipbellError | None:
