@@ -17,7 +17,7 @@ from receiver.store.lock import FileLock
 from schemas.errors import ConfigurationError, Problem, StoreUnavailable
 
 #: With so many bytes in the WAL it is time for a checkpoint even under load.
-WAL_LIMIT = 32 * 2**20
+WAL_LIMIT = 16 * 2**20
 #: Files up to this size are checked whole at the start, after an unclean end also longer ones: 4 s for each GiB.
 SMALL, LARGE = 64 * 2**20, 2**30
 READERS = 4
