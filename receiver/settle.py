@@ -162,7 +162,7 @@ def with_ends(videos: tuple[Video, ...], vendor: Vendor, arrived: datetime) -> t
     if life is None:
         return videos
     end = arrived + timedelta(seconds=life)
-    return tuple(v if v.expires_at or not v.is_url else replace(v, expires_at=end) for v in videos)
+    return tuple(v if v.expires_at or not v.is_url else Video(v.url, v.mime_type, end) for v in videos)
 
 
 def _event(job: Job, report: Report, door: Door, trust: Trust, event_id: str) -> Event:

@@ -54,7 +54,9 @@ class Reading:
             raise Unreadable("", "is nested too deeply") from error
         except ValueError as error:
             raise Unreadable("", "is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)) from error
-        _check(value, 0)
+        # without an escape there is no odd character, without so many brackets no such depth: then no walk is needed
+        if "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
+            _check(value, 0)
         return cls(value)
 
     def __getitem__(self, name: str) -> "Reading":
