@@ -67,10 +67,11 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Not delivered, and trying again is no use."""
+    """Not delivered, and trying again is no use; `gone`: the other side wants nothing any more (the handler pauses)."""
 
     reason: str
     answer: str | None = None
+    gone: bool = False
 
 
 Outcome = Done | TryLater | GiveUp
@@ -193,4 +194,4 @@ def outcome_of(answer: Answer, now: datetime) -> Outcome:
         return Done(words)
     if answer.status in (408, 425, 429) or answer.status >= 500:
         return TryLater(f"HTTP {answer.status}", after=retry_after(answer, now), answer=words)
-    return GiveUp(f"HTTP {answer.status}", answer=words)
+    return GiveUp(f"HTTP {answer.status}", answer=words, gone=answer.status == 410)

@@ -39,6 +39,7 @@ WORDS: Mapping[str, Word] = {
         "The clip of {job} is not saved yet after {tries} tries: {reason}",
         "{end}; mend the cause, or fetch it by hand from the URL that clipbell job {job} shows",
     ),
+    "handler.failing": Word("{handler} {trouble}", "{step}"),
     "account.stopped": Word(
         "{account} refuses our calls: {reason}",
         "Check the key and the balance at the vendor; calls are tried again by themselves",

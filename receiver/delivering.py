@@ -27,6 +27,8 @@ class Ending:
     dice: float
     #: Seconds between the attempts; for what does not perish.
     schedule: Sequence[float] = SCHEDULE
+    #: It was to try a handler that is paused.
+    is_probe: bool = False
 
 
 def ending(end: Ending, rules: Rules) -> Finish:
@@ -34,6 +36,9 @@ def ending(end: Ending, rules: Rules) -> Finish:
     outcome = end.outcome
     if isinstance(outcome, Done):
         return _done(end, outcome, rules)
+    if end.is_probe and (isinstance(outcome, TryLater) or outcome.gone):
+        # the handler's trouble, not the delivery's: it waits with the others
+        return Finish("parked", Attempt(end.now, "later", _cut(outcome.reason), _cut(outcome.answer)))
     next_at = _next_at(end, outcome) if isinstance(outcome, TryLater) else None
     if next_at is not None:
         attempt = Attempt(end.now, "later", _cut(outcome.reason), _cut(outcome.answer))
@@ -50,7 +55,7 @@ def crashed(deaths: int) -> GiveUp:
 
 def _next_at(end: Ending, outcome: TryLater) -> int | None:
     delivery = end.claimed.delivery
-    failed = failures_in_a_row(delivery.attempts) + 1
+    failed = failures_in_a_row(delivery.attempts[delivery.skipped :]) + 1
     if end.perishable:
         return next_perishable_try(failed, delivery.created_at, end.now, end.dice, outcome.after)
     return next_try(failed, end.now, end.dice, outcome.after, end.schedule)

@@ -5,8 +5,8 @@ from typing import Any
 
 from handlers.protocol import Tools
 from receiver import clock
-from receiver.courier import Post
 from receiver.kit import Kit
+from receiver.lane import Post
 from receiver.looker import Looker
 from receiver.routing import Route
 from receiver.settings import Settings

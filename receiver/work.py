@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import structlog
@@ -24,6 +24,7 @@ from receiver.store.protocol import Changed, Store
 from receiver.submit import Submitter
 from receiver.tokens import Tokens
 from receiver.vitals import Vitals
+from receiver.ward import adopt
 
 #: Seconds that deliveries and orders under way get at the end.
 GRACE_DELIVERIES, GRACE_ORDERS = 5.0, 10.0
@@ -60,11 +61,11 @@ class Work:
         kit = self._kit
         looker, submitter = Looker(kit), Submitter(kit)
         posts = make_posts(kit, looker)
-        await self._park(posts_names=[post.name for post in posts])
+        await adopt(kit, [post.name for post in posts])
         courier = Courier(kit, posts)
         keeper, queue = Keeper(kit, looker), Queue(kit, submitter)
         leave = self._follow(courier.wake, keeper.wake, queue.wake)
-        courier.start()
+        await courier.start()
         queueing = asyncio.create_task(queue.run())
         loops = {
             "the keeper": asyncio.create_task(keeper.run()),
@@ -86,18 +87,13 @@ class Work:
             await asyncio.gather(*loops.values(), courier.stop(GRACE_DELIVERIES), return_exceptions=True)
             await submitter.drain(GRACE_ORDERS)
 
-    async def _park(self, posts_names: list[str]) -> None:
-        parked = await self._store.adopt_handlers(posts_names, self._kit.now())
-        for handler, number in parked.items():
-            log.warning("deliveries parked: their handler is not configured", handler=handler, deliveries=number)
-
-    def _follow(self, wake_courier: Wake, *wake_for_jobs: Wake) -> Callable[[], None]:
+    def _follow(self, wake_courier: Callable[[Iterable[str]], None], *wake_for_jobs: Wake) -> Callable[[], None]:
         loop = asyncio.get_running_loop()
 
         def wake(changed: Changed) -> None:
             with suppress(RuntimeError):  # the loop has ended
-                if changed.deliveries:
-                    loop.call_soon_threadsafe(wake_courier)
+                if changed.handlers:
+                    loop.call_soon_threadsafe(wake_courier, changed.handlers)
                 if changed.jobs:
                     for each in wake_for_jobs:
                         loop.call_soon_threadsafe(each)

@@ -17,7 +17,8 @@ from receiver.store.writer import Tx
 _COLUMNS = ("handler", "since", "until", "reason", "pauses")
 _REPLACE = "ON CONFLICT (handler) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
 _rows, _pauses = tables.deliveries.c, tables.pauses.c
-_PARKED = "FROM deliveries WHERE state = 'parked' AND handler = ? ORDER BY"
+# the index is found by its own words only
+_PARKED = f"FROM deliveries WHERE {tables.STUCK} AND state = 'parked' AND handler = ? ORDER BY"
 
 
 @dataclass(frozen=True, slots=True)
