@@ -40,8 +40,13 @@ def jobs(
     check_word("--state", state, STATES)
     with given.client() as client:
         found = client.jobs(state=state, vendor=vendor, tag=tag, batch=batch, limit=limit)
+        whole = client.batch(batch) if batch and found and not given.as_json else None
     if given.as_json:
         return screen.print_json([each.raw for each in found])
+    if whole is not None:
+        from receiver.cli.bulk import print_batch
+
+        print_batch(whole)
     screen.table(COLUMNS, [job_row(each) for each in found], empty="There are no such jobs.")
     if found.next:
         screen.note("There are more; show them with --limit.")

@@ -1,11 +1,12 @@
 """The verbs that order: submit, again, adopt, expect."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from receiver.cli import screen
-from receiver.cli.trouble import FAILED
+from receiver.cli.trouble import FAILED, WrongUsage
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait until the clip is there
 @verb(*REMOTE)
 def submit(  # noqa: PLR0913 - each argument is an option of the verb
     given: Given,
-    vendor: Vendor,
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What is to be seen.")],
+    vendor: Annotated[
+        str | None, typer.Argument(metavar="VENDOR", help="The account: vrex, or your own name for it.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="What is to be seen.")] = None,
     *,
     seconds: Annotated[int | None, typer.Option(metavar="N", help="Length of the clip.")] = None,
     aspect_ratio: Annotated[str | None, typer.Option(metavar="W:H", help="Such as 16:9.")] = None,
@@ -41,10 +44,25 @@ def submit(  # noqa: PLR0913 - each argument is an option of the verb
     ] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Let it wait for its turn instead of being refused.")] = False,
     wait: Wait = False,
+    batch: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Queue one order for each line of a .jsonl or .csv file.")
+    ] = None,
+    batch_id: Annotated[str | None, typer.Option(metavar="NAME", help="The batch's name (else of its file).")] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --batch: order again what failed or was rejected.")
+    ] = False,
 ) -> None:
-    """Order a clip."""
+    """Order a clip, or a file of them."""
     from receiver.cli.pieces import image_of, pairs_of, params_of
 
+    own = (seconds, aspect_ratio, image, model, params, tag, meta, idempotency_key)
+    if batch is not None:
+        from receiver.cli.bulk import Wish, order_batch
+
+        _check_batch(prompt, *own)
+        return order_batch(given, Wish(batch, vendor, batch_id, wait=wait, retry_failed=retry_failed))
+    if not vendor or prompt is None or batch_id or retry_failed:
+        raise WrongUsage("Write `clipbell submit VENDOR PROMPT`, or `clipbell submit --batch FILE` with its options.")
     fields: dict[str, Any] = {
         "seconds": seconds,
         "aspect_ratio": aspect_ratio,
@@ -57,7 +75,12 @@ def submit(  # noqa: PLR0913 - each argument is an option of the verb
         "queue": queue,
     }
     with given.client() as client:
-        _finish(given, client, client.submit(vendor, prompt, **fields), wait=wait)
+        return _finish(given, client, client.submit(vendor, prompt, **fields), wait=wait)
+
+
+def _check_batch(*own: object) -> None:
+    if any(each is not None for each in own):
+        raise WrongUsage("With --batch the fields of an order stand in its file; beside it goes only the VENDOR.")
 
 
 @verb(*REMOTE)

@@ -44,7 +44,7 @@ class Program:
             f'listen = "127.0.0.1:{self.port}"',
             f'secret_keys = ["{SECRET_KEY}"]',
             f'api_token = "{API_TOKEN}"',
-            *(f"{name} = {json.dumps(value)}" for name, value in self.options.items()),
+            *(f"{name} = {_toml(value)}" for name, value in self.options.items()),
             "[network]",
             'allow = ["127.0.0.0/8"]',
         ]
