@@ -17,8 +17,8 @@ SECTOR = 512
 #: What is traced. A call that changes files in a way that is not modelled here ends the test.
 CALLS = (
     "open openat creat close dup dup2 dup3 fcntl lseek write writev pwrite64 pwritev pwritev2 truncate ftruncate "
-    "fallocate fsync fdatasync sync_file_range unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat mkdir "
-    "mkdirat rmdir copy_file_range sendfile"
+    "fallocate fsync fdatasync sync_file_range unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat "
+    "mkdir mkdirat rmdir copy_file_range sendfile"
 ).split()
 _NUMBERS = count(1)
 
