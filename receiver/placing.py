@@ -116,7 +116,9 @@ def _rejected(job: Job, refused: Refused, placing: Placing) -> Change:
     error = refused.error
     message = error.message or f"the vendor answered HTTP {refused.status}"
     failure = Failure(error.code or f"http_{refused.status}", message)
-    rejected = replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=None, next_at=None)
+    # only an order that was answered 202 consumes its key: one from the queue was
+    key = job.idempotency_key if placing.queued else None
+    rejected = replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=key, next_at=None)
     raised = (_stopped(job, reason_of(refused), placing),) if refused.stops else ()
     return Change(job=rejected, raised=raised, cleared=mended(job, placing.now, placing.rules))
 

@@ -121,3 +121,9 @@ def test_a_late_refusal_settles_an_order_whose_lease_ran_out() -> None:
 def test_a_refused_key_raises_an_alert_for_the_account() -> None:
     change = after(submitting(), Refused(401, VendorError("UNAUTHORIZED", "no"), stops=True))
     assert [(raised.code, raised.subject) for raised in change.raised] == [("account.stopped", "vrex")]
+
+
+def test_a_refused_order_frees_its_key_unless_it_was_answered_from_the_queue() -> None:
+    before = submitting(idempotency_key="k")
+    assert changed(after(before, SAID_NO)).idempotency_key is None
+    assert changed(after(before, SAID_NO, queued=True)).idempotency_key == "k"
