@@ -10,7 +10,7 @@ from receiver.cli.trouble import FAILED, WrongUsage
 from receiver.cli.verb import READING, REMOTE, Given, verb
 
 if TYPE_CHECKING:
-    from receiver.client import Vendor
+    from receiver.client import Handler, Vendor
 
 HANDLER_COLUMNS = (
     Column("name"),
@@ -69,11 +69,18 @@ def _list(given: Given) -> None:
             each.health or words.NONE,
             words.clean(" ".join(each.events)),
             words.clean(" ".join(each.targets)),
-            words.clean(each.last_reason or each.last_outcome),
+            _last(each),
         )
         for each in found
     ]
     return screen.table(HANDLER_COLUMNS, rows, empty="No handler is configured: nobody is told, nothing is saved.")
+
+
+def _last(found: "Handler") -> str:
+    said = words.clean(found.last_reason or found.last_outcome)
+    parked = f"{found.parked} parked" if found.parked else ""
+    until = f"tried again at {words.short_moment(found.paused_until)}" if found.paused_until else ""
+    return "; ".join(part for part in (said, parked, until) if part)
 
 
 def _test(given: Given, name: str) -> None:

@@ -127,9 +127,12 @@ def on_server(client: "Clipbell") -> Iterator[Finding]:
 
 def _on_handler(handler: "Handler") -> Finding:
     name = f"handler {handler.name}"
-    if handler.health == "failing":
+    if handler.health in ("failing", "paused"):
         why = words.clean(handler.last_reason or handler.last_outcome)
-        return Finding("mend", name, f"fails: {why}", f"mend it, then try: clipbell handlers test {handler.name}")
+        what = (
+            "fails" if handler.health == "failing" else f"is paused, {handler.parked or 0} deliveries are kept for it"
+        )
+        return Finding("mend", name, f"{what}: {why}", f"mend it, then try: clipbell handlers test {handler.name}")
     if handler.health == "ok":
         return Finding("ok", name, "its last delivery succeeded")
     return Finding("look", name, "was not used yet", f"try it: clipbell handlers test {handler.name}")

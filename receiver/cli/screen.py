@@ -18,8 +18,10 @@ STYLES = {
     **dict.fromkeys(("completed", "done", "accepted", "ok", "yes"), "green"),
     **dict.fromkeys(("running", "submitting"), "cyan"),
     **dict.fromkeys(("queued", "pending"), "blue"),
-    **dict.fromkeys(("failed", "rejected", "dead", "unreadable", "missing", "damaged"), "bold red"),
-    **dict.fromkeys(("unknown", "abandoned", "parked", "mismatch", "contradiction", "unknown_word"), "yellow"),
+    **dict.fromkeys(("failed", "rejected", "dead", "failing", "unreadable", "missing", "damaged"), "bold red"),
+    **dict.fromkeys(
+        ("unknown", "abandoned", "parked", "paused", "mismatch", "contradiction", "unknown_word"), "yellow"
+    ),
 }
 _GAP = 2
 #: A flexible column is never narrower, in characters.

@@ -261,7 +261,7 @@ class Batch(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler(Record):
-    """A configured handler and how it fares; `health`: `ok`, `failing`, `unused`."""
+    """A configured handler and how it fares; `health`: `ok`, `failing`, `paused`, `unused`."""
 
     name: str
     type: str
@@ -272,6 +272,10 @@ class Handler(Record):
     health: str | None
     last_outcome: str | None
     last_reason: str | None
+    #: When one delivery tries a paused handler; None: when it is configured again, or it is not paused.
+    paused_until: MaybeMoment
+    #: Deliveries that are kept for it meanwhile.
+    parked: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,13 @@ from receiver.looker import Looker
 from receiver.posts import make_posts
 from receiver.samples import sample_event
 from receiver.settings import HandlerConfig
+from receiver.store.parking import Pause
 from receiver.store.protocol import Query
+from receiver.ward import well_again
+from receiver.web.shapes import time_json
 from schemas.errors import NotFound
+from schemas.event import MICROS
+from schemas.units import say_duration, say_rate
 from schemas.vendor import Vendor
 
 
@@ -35,27 +40,32 @@ class Catalogue:
 
     async def handlers(self, request: Request) -> Response:
         """`GET /v1/handlers`: what is configured, and how it fares."""
-        items = [await self._handler(config) for config in self._kit.settings.handlers.values()]
+        pauses = {pause.handler: pause for pause in await self._kit.store.pauses()}
+        parked = await self._kit.store.parked()
+        items = []
+        for name, config in self._kit.settings.handlers.items():
+            pause = pauses.get(name)
+            items.append({**_section(config), **await self._health(name, pause), "parked": parked.get(name, 0)})
         return JSONResponse({"items": items, "next": None})
 
-    async def _handler(self, config: HandlerConfig) -> dict[str, Any]:
-        latest = await self._kit.store.deliveries(Query({"handler": config.name}, 20))
+    async def _health(self, name: str, pause: Pause | None) -> dict[str, Any]:
+        latest = await self._kit.store.deliveries(Query({"handler": name}, 20))
         attempts = sorted((a for delivery in latest for a in delivery.attempts), key=lambda a: a.at)
         last = attempts[-1] if attempts else None
+        health = "unused" if last is None else "ok" if last.outcome == "done" else "failing"
         return {
-            "name": config.name,
-            "type": config.type.name,
-            "events": sorted(event.value for event in config.events),
-            "vendors": sorted(config.vendors),
-            "tags": sorted(config.tags),
-            "targets": list(config.type.targets(config.options)),
-            "health": "unused" if last is None else "ok" if last.outcome == "done" else "failing",
+            "health": health if pause is None else "paused",
+            "paused_since": time_json(pause.since) if pause else None,
+            "paused_until": time_json(pause.until) if pause else None,
             "last_outcome": last.outcome if last else None,
-            "last_reason": last.reason if last else None,
+            "last_reason": pause.reason if pause else last.reason if last else None,
         }
 
     async def test(self, request: Request) -> Response:
-        """`POST /v1/handlers/{name}/test`: send a sample through one handler; nothing is recorded."""
+        """`POST /v1/handlers/{name}/test`: send a sample through one handler; nothing is recorded.
+
+        If every target took it, a pause of the handler ends.
+        """
         name = request.path_params["name"]
         config = self._kit.settings.handlers.get(name)
         if config is None:
@@ -71,7 +81,10 @@ class Catalogue:
                 results.append({"target": target, **_outcome_json(outcome)})
         finally:
             await post.handler.close()
-        return JSONResponse({"handler": name, "ok": all(r["outcome"] == "done" for r in results), "results": results})
+        is_well = all(result["outcome"] == "done" for result in results)
+        if is_well and any(pause.handler == name for pause in await self._kit.store.pauses()):
+            await self._kit.store.resume_handler(name, well_again(self._kit, name))
+        return JSONResponse({"handler": name, "ok": is_well, "results": results})
 
     async def vendors(self, request: Request) -> Response:
         """`GET /v1/vendors`: what each vendor can do, its limits, prices and quirks."""
@@ -81,6 +94,23 @@ class Catalogue:
             for vendor in registry.vendors().values()
         ]
         return JSONResponse({"items": items, "next": None})
+
+
+def _section(config: HandlerConfig) -> dict[str, Any]:
+    rate = config.rate
+    return {
+        "name": config.name,
+        "type": config.type.name,
+        "events": sorted(event.value for event in config.events),
+        "vendors": sorted(config.vendors),
+        "tags": sorted(config.tags),
+        "where": dict(config.where),
+        "targets": list(config.type.targets(config.options)),
+        "concurrency": config.concurrency,
+        "rate": say_rate(rate.count, rate.window / MICROS) if rate else None,
+        "timeout": say_duration(config.timeout),
+        "retry": None if config.retry is None else [say_duration(seconds) for seconds in config.retry],
+    }
 
 
 def vendor_json(vendor: Vendor, accounts: list[str]) -> dict[str, Any]:

@@ -78,6 +78,12 @@ def test_a_handler_that_fails_is_to_be_mended(well: StandIn, run: Run) -> None:
     assert said["next_step"] == "mend it, then try: clipbell handlers test clips"
 
 
+def test_a_handler_that_is_paused_is_to_be_mended(well: StandIn, run: Run) -> None:
+    well.lists["/v1/handlers"] = [{**HANDLER, "health": "paused", "last_reason": "HTTP 500", "parked": 3}]
+    said = found(run, "handler clips")
+    assert (said["level"], said["text"]) == ("mend", "is paused, 3 deliveries are kept for it: HTTP 500")
+
+
 def test_a_server_that_is_not_ready_says_why(well: StandIn, run: Run) -> None:
     well.says("GET", "/readyz", {"status": "unavailable", "problems": ["the disk is full"]}, 503)
     said = found(run, "server")

@@ -49,6 +49,9 @@ HANDLER = {
 }
 
 
+PAUSED = {**HANDLER, "health": "paused", "paused_until": "2026-11-20T12:30:00Z", "parked": 3, "last_reason": "HTTP 500"}
+
+
 @pytest.fixture
 def full(server: StandIn) -> StandIn:
     """A server that has one of everything."""
@@ -252,3 +255,10 @@ def test_an_export_that_cannot_be_written_is_a_failure(run: Run, folder: Path) -
     (folder / "mine.db").write_text("this is no database, and long enough that SQLite sees it")
     ended = run("ledger", "--export", "mine.db")
     assert (ended.code, ended.err) == (1, "mine.db cannot be written: file is not a database\n")
+
+
+def test_a_paused_handler_is_listed_with_what_waits_for_it(full: StandIn, run: Run) -> None:
+    full.lists["/v1/handlers"] = [PAUSED]
+    ended = run("handlers")
+    assert "paused" in ended.out
+    assert "HTTP 500; 3 parked; tried again at 11-20 " in ended.out
