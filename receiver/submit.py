@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from receiver.admission import Admission
 from receiver.calls import call, evidence_of
@@ -48,6 +49,8 @@ from schemas.vendor import Submission
 LEASE, HEARTBEAT = 12 * SECOND, 4.0
 #: How long an order waits for its turn under a limit of ours, in seconds.
 LONGEST_TURN = 10.0
+#: Characters of a data URL that a job still shows whole.
+LONGEST_PARAM = 1000
 COMMIT_TRIES = 5
 
 
@@ -267,6 +270,16 @@ class Submitter:
             heart.cancel()
 
 
+def _brief(value: Any) -> Any:
+    """The vendor's own fields as they stand on the job: an image within them is only named; the order keeps it."""
+    if isinstance(value, dict):
+        return {name: _brief(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_brief(inner) for inner in value]
+    is_image = isinstance(value, str) and value[:5].lower() == "data:" and len(value) > LONGEST_PARAM
+    return f"{value[:40]}… ({len(value)} characters)" if is_image else value
+
+
 def _job_of(order: Order, account: Account, submission: Submission, job_id: str, sha256: str, now: int) -> Job:
     return Job(
         id=job_id,
@@ -276,7 +289,7 @@ def _job_of(order: Order, account: Account, submission: Submission, job_id: str,
         created_at=now,
         prompt=order.prompt,
         model=submission.model,
-        params=order.params,
+        params=_brief(order.params),
         tags=tuple(order.tags),
         metadata=order.metadata,
         batch=order.batch,
