@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import structlog
 
+from receiver.history import Historian
 from receiver.kit import Kit
 from receiver.limits import interval
 from receiver.looker import TIMEOUT, Looker
@@ -38,6 +39,7 @@ class Keeper:
     def __init__(self, kit: Kit, looker: Looker) -> None:
         self._kit = kit
         self._looker = looker
+        self._historian = Historian(kit, looker.outlooks)
         self._planner = Planner()
         self._tending: dict[asyncio.Task[None], Job] = {}
         self._wake = asyncio.Event()
@@ -130,10 +132,13 @@ class Keeper:
         await kit.store.apply(job.id, lambda row: after_submission(row, Unclear(reason), placing))
 
     async def _look(self, job: Job) -> None:
+        kit, account = self._kit, self._kit.settings.accounts[job.account]
         if job.vendor_job_id is not None:
             await self._looker.look(job)
             return
-        kit, account = self._kit, self._kit.settings.accounts[job.account]
+        if job.state is JobState.UNKNOWN and account.vendor.history_request is not None:
+            await self._historian.look(job)
+            return
         await kit.store.apply(job.id, lambda row: after_waiting(row, account, kit.now(), kit.rules))
 
     async def _leave(self, job: Job) -> None:

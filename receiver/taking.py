@@ -105,7 +105,7 @@ class Taker:
         if vendor_job_id is None:
             rejected = replace(job, state=JobState.REJECTED, next_at=None, idempotency_key=None)
             return Change(job=rejected, cleared=cleared)
-        running = replace(job, state=JobState.RUNNING, vendor_job_id=vendor_job_id, next_at=now)
+        running = replace(job, state=JobState.RUNNING, vendor_job_id=vendor_job_id, next_at=now, failure=None)
         return Change(job=running, cleared=cleared)
 
     async def _look(self, job: Job) -> Job:
