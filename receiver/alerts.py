@@ -44,6 +44,10 @@ WORDS: Mapping[str, Word] = {
         "{account} refuses our calls: {reason}",
         "Check the key and the balance at the vendor; calls are tried again by themselves",
     ),
+    "callbacks.missing": Word(
+        "Callbacks do not come in: {reason}",
+        "Check public_url, its name, proxy and firewall (clipbell doctor); until then jobs are looked at sooner",
+    ),
     # a budget knows best what to say of itself: budget.py
     "budget.reached": Word("{what}", "{step}"),
 }

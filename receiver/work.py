@@ -25,6 +25,7 @@ from receiver.submit import Submitter
 from receiver.tokens import Tokens
 from receiver.vitals import Vitals
 from receiver.ward import adopt
+from receiver.watch import Watch
 
 #: Seconds that deliveries and orders under way get at the end.
 GRACE_DELIVERIES, GRACE_ORDERS = 5.0, 10.0
@@ -71,6 +72,7 @@ class Work:
             "the keeper": asyncio.create_task(keeper.run()),
             "the housekeeping": asyncio.create_task(Housekeeper(kit).run()),
             "the queue": queueing,
+            "the watch": asyncio.create_task(Watch(kit).run()),
         }
         try:
             while not stop.is_set():

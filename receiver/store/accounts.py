@@ -125,8 +125,8 @@ class Accounts(Protocol):
         """The newest jobs that were settled, newest order first."""
         ...
 
-    async def latest_callbacks(self, after: str) -> Mapping[str, str]:
-        """The id of each account's latest callback, of those later than the evidence `after`."""
+    async def latest_callbacks(self, after: str) -> Mapping[str, tuple[str, int]]:
+        """Each account's latest callback of those later than the evidence `after`: its id, and when it came."""
         ...
 
     async def line(self, account: str, limit: int) -> list[Job]:

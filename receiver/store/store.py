@@ -298,8 +298,8 @@ class SqlStore:
         """The newest jobs that were settled."""
         return await self._readers.read(surveys.read_past, limit)
 
-    async def latest_callbacks(self, after: str) -> Mapping[str, str]:
-        """The id of each account's latest callback after some evidence."""
+    async def latest_callbacks(self, after: str) -> Mapping[str, tuple[str, int]]:
+        """Each account's latest callback after some evidence."""
         return await self._readers.read(surveys.read_callbacks, after)
 
     # --- care ---

@@ -39,7 +39,8 @@ def read_past(connection: Connection, limit: int) -> list[Past]:
         for row in sql.fetch(
             connection,
             ("id", *_PAST),
-            "FROM jobs WHERE state = ? AND settled_at IS NOT NULL ORDER BY id DESC LIMIT ?",
+            # others know how long their orders took, not we
+            "FROM jobs WHERE state = ? AND origin = 'ordered' AND settled_at IS NOT NULL ORDER BY id DESC LIMIT ?",
             [state, limit],
         )
     ]
@@ -52,8 +53,8 @@ def _past(row: Sequence[object]) -> Past:
     return Past(**{**values, "callback": bool(values["callback"])})  # type: ignore[arg-type] # as the table has them
 
 
-def read_callbacks(connection: Connection, after: str) -> Mapping[str, str]:
-    """The id of each account's latest callback after some evidence."""
+def read_callbacks(connection: Connection, after: str) -> Mapping[str, tuple[str, int]]:
+    """Each account's latest callback after some evidence: its id, and when it came."""
     rest = "FROM evidence WHERE id > ? AND kind = 'callback' GROUP BY account"
-    found = sql.fetch(connection, ("account", "max(id)"), rest, [clean(after)])
-    return {str(row[0]): str(row[1]) for row in found}
+    found = sql.fetch(connection, ("account", "max(id)", "max(at)"), rest, [clean(after)])
+    return {str(account): (str(id_), int(at)) for account, id_, at in found}

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from receiver.kit import Kit
 from receiver.vitals import Vitals
+from receiver.watch import NONCE, PROOF, proof, seal_of
 from receiver.web.auth import is_authorized
 from schemas.errors import StoreUnavailable
 
@@ -22,6 +23,7 @@ class Health:
     def __init__(self, kit: Kit, vitals: Vitals) -> None:
         self._kit = kit
         self._vitals = vitals
+        self._seal = seal_of(kit.settings.secret_keys)
         self.callbacks: Counter[str] = Counter()
 
     def routes(self) -> list[Route]:
@@ -37,8 +39,9 @@ class Health:
         self.callbacks[outcome] += 1
 
     async def alive(self, request: Request) -> Response:
-        """`GET /healthz`: the process answers."""
-        return JSONResponse({"status": "ok"})
+        """`GET /healthz`: the process answers, and who asks for a proof that it is one of ours gets it."""
+        proven = proof(self._seal, request.headers.get(NONCE))
+        return JSONResponse({"status": "ok"}, headers={PROOF: proven} if proven else None)
 
     async def ready(self, request: Request) -> Response:
         """`GET /readyz`: callbacks would be kept and work is done; with the token also why not."""
