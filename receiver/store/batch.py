@@ -34,6 +34,7 @@ from schemas.event import micros
 from schemas.job import Job
 
 _KEEP = "ON CONFLICT DO NOTHING"
+_HOLD = "ON CONFLICT (sha256) DO UPDATE SET sha256 = excluded.sha256"
 _CLEAR = "UPDATE alerts SET cleared_at = ? WHERE code = ? AND subject = ? AND cleared_at IS NULL RETURNING id"
 _REPLACE_CLIP = "ON CONFLICT (job_id, number, handler) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in ("path", "bytes", "sha256", "mime_type", "poster", "at")
@@ -118,7 +119,7 @@ class Batch:
         self._evidence: list[Row] = []
         self._events: list[Row] = []
         self._deliveries: list[Row] = []
-        self._lines: list[Row] = []
+        self._lines: list[Line] = []
         self._attempts: list[Row] = []
         self._clips: dict[tuple[str, int, str], Row] = {}
         self._endings: dict[str, Ending] = {}
@@ -143,7 +144,7 @@ class Batch:
 
     def book(self, line: Line) -> None:
         """Add a line to the ledger."""
-        self._lines.append(line_row(line))
+        self._lines.append(line)
 
     def save(self, clip: Clip) -> None:
         """Note a saved file; the same clip saved again by the same handler replaces what was noted."""
@@ -184,12 +185,23 @@ class Batch:
         write_jobs(self.tx, self._before, self.jobs)
         sql.insert(connection, tables.events, EVENT_COLUMNS, self._events, "ON CONFLICT (id) DO NOTHING")
         sql.insert(connection, tables.deliveries, DELIVERY_COLUMNS, self._deliveries, _KEEP)
-        sql.insert(connection, tables.ledger, LINE_COLUMNS, self._lines, _KEEP)
+        sql.insert(connection, tables.ledger, (*LINE_COLUMNS, "counts_at"), self._ledger_rows(), _KEEP)
         attempts = ("delivery_id", "fence", "at", "outcome", "reason", "answer")
         sql.insert(connection, tables.attempts, attempts, self._attempts)
         sql.insert(connection, tables.clips, CLIP_COLUMNS, list(self._clips.values()), _REPLACE_CLIP)
         endings = [(id_, ending.state, ending.next_at, 0) for id_, ending in self._endings.items()]
         sql.update(connection, tables.deliveries, ("state", "next_at", "claims"), endings)
+
+    def _ledger_rows(self) -> list[Row]:
+        """The lines, with the moment that their money counts from: when the order went out."""
+        others = {line.job_id for line in self._lines} - self.jobs.keys()
+        found = {row[0]: job_of(row) for row in _rows(self.tx, "jobs", JOB_COLUMNS, others)}
+        jobs = {**found, **self.jobs}
+        return [(*line_row(line), _counts_at(line, jobs.get(line.job_id))) for line in self._lines]
+
+
+def _counts_at(line: Line, job: Job | None) -> int:
+    return line.at if job is None else job.sent_at or job.created_at
 
 
 def _rows(tx: Tx, table: str, columns: Sequence[str], ids: set[str]) -> list[Row]:
@@ -201,8 +213,10 @@ def _rows(tx: Tx, table: str, columns: Sequence[str], ids: set[str]) -> list[Row
 
 def keep_bodies(tx: Tx, bodies: Mapping[str, bytes]) -> None:
     """Keep bytes under their SHA-256, unless they are kept already."""
+    # where others write too, what is kept already has to be held, lest retention takes it away at this moment
+    keep = _HOLD if tx.row_lock else _KEEP
     # the same order in every process: two that keep the same bytes must not wait for each other
-    sql.insert(tx.connection, tables.bodies, ("sha256", "body"), sorted(bodies.items()), _KEEP)
+    sql.insert(tx.connection, tables.bodies, ("sha256", "body"), sorted(bodies.items()), keep)
 
 
 def raise_alert(tx: Tx, alert: AlertRaised) -> bool:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, func, literal, select, union_all
 
 from receiver.store import tables
 from receiver.store.lists import by, listed
@@ -125,36 +125,33 @@ def _decimal(amount: int) -> Decimal:
 def read_totals(connection: Connection, moment: int) -> Totals:
     """What is spent and reserved in the UTC day and month of a moment, by when the orders went out."""
     day = moment - moment % _DAY
-    first, last = _month_of(moment)
-    month, today = _sent_within(first, last), _sent_within(day, day + _DAY)
-    booked = select(_lines.account, _lines.unit, *_both(_lines.micros, today)).join_from(
-        tables.jobs, tables.ledger, _lines.job_id == _jobs.id
-    )
-    booked = booked.where(month, _lines.micros.is_not(None)).group_by(_lines.account, _lines.unit)
-    reserved = select(_jobs.account, _jobs.estimate_unit, *_both(EXPECTED, today))
-    reserved = reserved.where(month, _is_reserved, EXPECTED > 0).group_by(_jobs.account, _jobs.estimate_unit)
-    unpriced = select(func.count()).select_from(tables.jobs).where(_is_reserved, _jobs.estimate_micros.is_(None))
+    month, today = _month_of(moment), (day, day + _DAY)
     by_day: dict[tuple[str, str], int] = {}
     by_month: dict[tuple[str, str], int] = {}
-    for statement in (booked, reserved):
-        for account, unit, of_month, of_day in connection.execute(statement).fetchall():
-            by_month[account, unit] = by_month.get((account, unit), 0) + int(of_month)
-            by_day[account, unit] = by_day.get((account, unit), 0) + int(of_day)
+    unpriced = 0
+    counts_at, went_out = _lines.counts_at, func.coalesce(_jobs.sent_at, _jobs.created_at)
+    booked = select(_lines.account, _lines.unit, *(_within(s, counts_at, _lines.micros) for s in (month, today)))
+    booked = booked.add_columns(literal(0)).where(counts_at >= month[0], counts_at < month[1], _lines.unit.is_not(None))
+    left = case((EXPECTED > 0, EXPECTED), else_=0)
+    without = func.sum(case((_jobs.estimate_micros.is_(None), 1), else_=0))
+    reserved = select(_jobs.account, _jobs.estimate_unit, *(_within(s, went_out, left) for s in (month, today)))
+    for statement in (
+        booked.group_by(_lines.account, _lines.unit),
+        reserved.add_columns(without).where(_is_reserved).group_by(_jobs.account, _jobs.estimate_unit),
+    ):
+        for account, unit, of_month, of_day, number in connection.execute(statement).fetchall():
+            by_month[account, unit] = by_month.get((account, unit), 0) + int(of_month or 0)
+            by_day[account, unit] = by_day.get((account, unit), 0) + int(of_day or 0)
+            unpriced += int(number)
     return Totals(
         day={key: amount for key, amount in by_day.items() if amount},
         month={key: amount for key, amount in by_month.items() if amount},
-        unpriced=connection.execute(unpriced).scalar_one(),
+        unpriced=unpriced,
     )
 
 
-def _sent_within(first: int, last: int) -> ColumnElement[bool]:
-    """Whether an order went out within a span; two ranges, so that each has its index."""
-    at_once = and_(_jobs.created_at >= first, _jobs.created_at < last, _jobs.sent_at.is_(None))
-    return or_(at_once, and_(_jobs.sent_at >= first, _jobs.sent_at < last))
-
-
-def _both(amount: ColumnElement[int], today: ColumnElement[bool]) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    return func.sum(amount), func.sum(case((today, amount), else_=0))
+def _within(span: tuple[int, int], moment: ColumnElement[int], amount: ColumnElement[int]) -> ColumnElement[int]:
+    return func.sum(case((and_(moment >= span[0], moment < span[1]), amount), else_=0))
 
 
 def _month_of(moment: int) -> tuple[int, int]:

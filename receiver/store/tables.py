@@ -79,7 +79,6 @@ jobs = Table(
     # when an order that waited in the queue was let go
     Column("sent_at", BigInteger),
     Index("ix_jobs_state", "state", "id"),
-    Index("ix_jobs_created_at", "created_at"),
     Index("ix_jobs_account", "account", "id"),
     Index("ix_jobs_order_sha256", "order_sha256"),
 )
@@ -131,12 +130,6 @@ Index(
     jobs.c.id,
     sqlite_where=text(IN_LINE),
     postgresql_where=text(IN_LINE),
-)
-Index(
-    "ix_jobs_sent_at",
-    jobs.c.sent_at,
-    sqlite_where=text("sent_at IS NOT NULL"),
-    postgresql_where=text("sent_at IS NOT NULL"),
 )
 
 job_tags = Table(
@@ -260,6 +253,9 @@ ledger = Table(
     Column("unit", Word),
     Column("basis", Word, nullable=False),
     Column("evidence_id", Word),
+    # when its order went out: the day and the month whose budget it counts for, also once the job is gone
+    Column("counts_at", BigInteger),
+    Index("ix_ledger_counts_at", "counts_at", "account", "unit", "micros"),
     # NULLs differ from one another: lines without evidence are told apart by their ids alone
     UniqueConstraint("job_id", "evidence_id", "kind"),
 )

@@ -183,3 +183,17 @@ def test_an_order_that_came_back_into_the_queue_frees_its_money(play: Play) -> N
         assert await store.totals(NOON) == Totals({}, {}, 0)
 
     play(scenario)
+
+
+def test_what_was_spent_counts_though_its_job_is_gone(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        await placed(store, queued(1, estimate=usd("1")))
+        await begun(store, 1, now=TOMORROW)
+        done = becoming(state=JobState.COMPLETED, settled_at=TOMORROW, next_at=None)
+        await store.apply("job_0001", done)
+        await store.apply("job_0001", changing(Change(lines=(line(1, usd("1")),))))
+        assert (await store.sweep("jobs", TOMORROW + DAY)).gone == 1
+        assert await store.totals(TOMORROW) == Totals({KEY: 1_000_000}, {KEY: 1_000_000}, 0)
+        assert (await store.totals(NOON)).day == {}
+
+    play(scenario)
