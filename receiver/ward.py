@@ -42,7 +42,7 @@ class Ward:
         if pause == self._health.pause:
             return
         self._health = Health(pause)
-        self._drains_at = 0
+        self._drains_at = self._drains_at or 0
 
     async def judge(self, batch: Sequence[Tried]) -> None:
         """Draw the conclusion from a call; if it cannot be written down, the next call leads to the same one."""
@@ -61,7 +61,7 @@ class Ward:
         notice = Notice("handler.failing", self._handler, tried.now)
         if act is Act.RESUME:
             await store.resume_handler(self._handler, well_again(self._kit, self._handler))
-            self._drains_at = 0
+            self._drains_at = self._drains_at or 0
         elif act is Act.ALARM:
             await store.alert(alarm.raised(notice, facts_of(tried), but=self._handler))
         elif act is Act.PAUSE and pause is not None:
