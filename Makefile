@@ -47,8 +47,8 @@ cover: $(READY) ## all tests, then: 100 % of schemas and handlers, 95 % of recei
 faults: $(READY) ## crashes, power cuts, full disks, hostile clients
 	$(PYTEST) -q -m faults
 
-bench: $(READY) ## measurements
-	$(PYTEST) -q -s -m bench
+bench: $(READY) ## measurements, as ratios within one run
+	$(BIN)/python -m tests.benchmarks.callbacks
 
 constraints: $(READY) ## write down the versions that are installed
 	{ echo "# The versions that the tests ran with: make constraints"; $(BIN)/python -m pip freeze --exclude clipbell; } > $@.txt

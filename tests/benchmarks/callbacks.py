@@ -6,6 +6,7 @@ one. Each callback: token, parse, settle, event, four deliveries, a ledger line,
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from receiver import clock
 from receiver.store import open_store
 from receiver.tokens import Tokens
 from schemas.job import Job, JobState
-from tests.support.program import KEYS, SECRET_KEY, Program, program
+from tests.support.program import SECRET_KEY, Program, program
 
 JOBS = 6000
 CONNECTIONS = 64
@@ -116,16 +117,13 @@ def of_clipbell(stand: Stand, *, count: int, rate: int | None, work: bool) -> tu
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = asyncio.run(lay_out(folder, count, stand))
-        with program(folder, {"vrex": "http://127.0.0.1:9"}, 0) as server:
+        with program(folder, {"vrex": "http://127.0.0.1:9"}, _free_port()) as server:
             _configure(server, stand)
             server.start(*([] if work else ["--no-work"]))
             return load(server.port, lines, rate=rate), lines
 
 
 def _configure(server: Program, stand: Stand) -> None:
-    server.port = _free_port()
-    server.url = f"http://127.0.0.1:{server.port}"
-    server.client.base_url = server.url
     server.handlers = {
         "files": {"type": "downloader", "target": "clips"},
         "team": {"type": "slack", "url": f"http://127.0.0.1:{stand.port}/a"},
@@ -135,8 +133,6 @@ def _configure(server: Program, stand: Stand) -> None:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -145,7 +141,6 @@ def _free_port() -> int:
 
 def main(rounds: int) -> None:
     """Print the figures."""
-    assert KEYS
     ratios = []
     with others() as stand:
         for number in range(rounds):
