@@ -54,8 +54,13 @@ async def keep(kit: Kit, account: Account, outcome: object, gates: Sequence[Gate
     if gate is not None:
         await kit.store.close_gate(gate)
         return False
-    got_through = isinstance(outcome, Accepted | Report | Missing)
-    if not got_through or not any(each.stopped for each in gates):
+    # what is known of the gates may be a moment old: that is good enough for a look, but an order may be the only one
+    tried = isinstance(outcome, Report | Missing) and any(each.stopped for each in gates)
+    if not tried and not isinstance(outcome, Accepted):
         return False
-    left = await kit.store.open_gates(account.name, (ANY, ORDER) if to_order else (ANY,))
-    return left == 0
+    opened, left = await kit.store.open_gates(account.name, (ANY, ORDER) if to_order else (ANY,))
+    if left or not opened:
+        return False
+    # they were planned for when the next try was due, which may be in an hour
+    await kit.store.hasten_jobs(account.name, kit.now(), expecting=False)
+    return True

@@ -26,7 +26,7 @@ from schemas.event import Source
 #: So many verdicts in a row that only looks have found.
 IN_A_ROW = 3
 #: A callback may be this much later than the look that was quicker.
-GRACE = 10 * SECOND
+GRACE = 5 * SECOND
 #: Seconds between two glances at the jobs; how many of the newest settled ones are glanced at.
 EVERY, NEWEST = 2.0, 500
 #: Seconds from one call of ours to the next while they get through; and while they do not, after so many failures.
@@ -166,7 +166,7 @@ class Watch:
         kit = self._kit
         now = kit.now()
         if await kit.store.alert(kit.rules.alarm.raised(Notice(MISSING, subject, now), {"reason": reason})):
-            await kit.store.hasten_jobs(account, now)
+            await kit.store.hasten_jobs(account, now, expecting=True)
 
     async def _clear(self, subject: str, text: str) -> None:
         kit = self._kit

@@ -105,8 +105,8 @@ class Accounts(Protocol):
         """Close an account for a kind of calls; the later end holds. What was stopped goes on being tried gently."""
         ...
 
-    async def open_gates(self, account: str, kinds: Sequence[str]) -> int:
-        """Open the stopped gates of an account for these kinds; answer how many stopped ones are left."""
+    async def open_gates(self, account: str, kinds: Sequence[str]) -> tuple[int, int]:
+        """Open the stopped gates of an account for these kinds; answer how many, and how many stopped ones are left."""
         ...
 
     async def gates(self) -> list[Gate]:
@@ -143,6 +143,9 @@ class Accounts(Protocol):
         """
         ...
 
-    async def hasten_jobs(self, account: str | None, now: int) -> int:
-        """Make due all jobs of an account (None: of any) that wait for a callback and were not looked at yet."""
+    async def hasten_jobs(self, account: str | None, now: int, *, expecting: bool) -> int:
+        """Make due the jobs at their vendor of an account (None: of any); answer how many.
+
+        `expecting`: those that wait for a callback and were not looked at yet; else all others.
+        """
         ...

@@ -46,13 +46,13 @@ def let_through(tx: Tx, gate: Gate, now: int) -> None:
         _write(tx, replace(gate, until=now + probe_after(gate.probes + 1), probes=gate.probes + 1))
 
 
-def open_(tx: Tx, account: str, kinds: Sequence[str]) -> int:
-    """Open the stopped gates for these kinds; answer how many stopped ones are left."""
+def open_(tx: Tx, account: str, kinds: Sequence[str]) -> tuple[int, int]:
+    """Open the stopped gates for these kinds; answer how many were opened, and how many stopped ones are left."""
     hold_latch(tx, f"turn {account}")
     is_stopped = (_gates.account == account) & (_gates.stopped == 1)
-    tx.connection.execute(tables.gates.delete().where(is_stopped, _gates.kind.in_(list(kinds))))
+    opened = tx.connection.execute(tables.gates.delete().where(is_stopped, _gates.kind.in_(list(kinds)))).rowcount
     left = select(func.count()).select_from(tables.gates).where(is_stopped)
-    return int(tx.connection.execute(left).scalar_one())
+    return opened, int(tx.connection.execute(left).scalar_one())
 
 
 def read(connection: Connection) -> list[Gate]:

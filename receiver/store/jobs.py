@@ -132,9 +132,10 @@ def extend_jobs(tx: Tx, fences: Mapping[str, int], until: int) -> None:
     tx.connection.execute(held, [{"job": id_, "ours": fence} for id_, fence in sorted(fences.items())])
 
 
-def hasten_jobs(tx: Tx, account: str | None, now: int) -> int:
-    """Make due some jobs that wait for a callback and were not looked at yet; answers how many."""
-    waiting = [_jobs.state == JobState.RUNNING.value, _jobs.callback == 1, _jobs.looks == 0]
+def hasten_jobs(tx: Tx, account: str | None, now: int, *, expecting: bool) -> int:
+    """Make due some jobs at their vendor; answers how many."""
+    expects = (_jobs.callback == 1) & (_jobs.looks == 0)
+    waiting = [_jobs.state == JobState.RUNNING.value, expects if expecting else ~expects]
     waiting += [_jobs.next_at > now, _jobs.held_until.is_(None)]
     if account is not None:
         waiting.append(_jobs.account == account)

@@ -101,10 +101,10 @@ class SqlStore:
         """The queued orders of an account that wait for their turn."""
         return await self._readers.read(jobs.read_line, account, limit)
 
-    async def hasten_jobs(self, account: str | None, now: int) -> int:
-        """Make due all jobs that wait for a callback."""
+    async def hasten_jobs(self, account: str | None, now: int, *, expecting: bool) -> int:
+        """Make due the jobs at their vendor."""
         number = 0
-        while more := await self._writer.work(lambda tx: jobs.hasten_jobs(tx, account, now)):
+        while more := await self._writer.work(lambda tx: jobs.hasten_jobs(tx, account, now, expecting=expecting)):
             number += more
         return number
 
@@ -187,6 +187,14 @@ class SqlStore:
     async def clips(self, query: Query) -> list[Clip]:
         """List saved files."""
         return await self._readers.read(care.read_clips, query)
+
+    async def revoke_link(self, job_id: str, now: int) -> None:
+        """Note that no living link of a job shall open any more."""
+        await self._writer.work(lambda tx: care.revoke_link(tx, job_id, now))
+
+    async def is_link_revoked(self, job_id: str) -> bool:
+        """Whether a job's links were revoked."""
+        return await self._readers.read(care.is_link_revoked, job_id)
 
     async def alert(self, change: AlertRaised | AlertCleared) -> bool:
         """Raise or clear one alert."""
@@ -276,7 +284,7 @@ class SqlStore:
         """Close an account for a kind of calls."""
         await self._writer.work(lambda tx: gates.close(tx, gate))
 
-    async def open_gates(self, account: str, kinds: Sequence[str]) -> int:
+    async def open_gates(self, account: str, kinds: Sequence[str]) -> tuple[int, int]:
         """Open the stopped gates of an account."""
         return await self._writer.work(lambda tx: gates.open_(tx, account, kinds))
 

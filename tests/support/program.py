@@ -33,6 +33,8 @@ class Program:
             base_url=self.url, headers={"authorization": f"Bearer {API_TOKEN}"}, timeout=30, trust_env=False
         )
         self._base_urls = base_urls
+        #: None: nobody can call back.
+        self.public_url: str | None = self.url
         self.options: dict[str, Any] = {}
         self.account_options: dict[str, dict[str, Any]] = {}
         self.handlers: dict[str, dict[str, Any]] = {"files": {"type": "downloader", "target": "clips"}}
@@ -40,7 +42,7 @@ class Program:
     def configure(self) -> None:
         """Write the configuration file."""
         lines = [
-            f'public_url = "{self.url}"',
+            *([f'public_url = "{self.public_url}"'] if self.public_url else []),
             f'listen = "127.0.0.1:{self.port}"',
             f'secret_keys = ["{SECRET_KEY}"]',
             f'api_token = "{API_TOKEN}"',
