@@ -74,7 +74,7 @@ def _turn(tx: Tx, kind: str, demand: Demand, now: int, *, by_hand: bool) -> int:
     again = _room_at(tx, kind, demand, now)
     if again:
         return again
-    if gate is not None:
+    if gate is not None and now >= gate.until:
         gates.let_through(tx, gate, now)
     _count(tx, account, kind, demand.rates, now)
     return 0
