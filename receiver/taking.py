@@ -14,9 +14,12 @@ from receiver.store.protocol import Change, Evidence
 from schemas.errors import Conflict, InvalidOrder, InvalidRequest, Problem, Taken, VendorBusy
 from schemas.job import Job, JobState, Origin
 from schemas.order import Order, order_from_json
+from schemas.reading import is_job_id
 
 #: What one may know of an order that another program places.
 KNOWN_FIELDS = frozenset({"vendor", "prompt", "seconds", "aspect_ratio", "model", "tags", "metadata", "batch"})
+#: An id becomes part of a path at the vendor, so not any text will do.
+WANTED_ID = "must be the id that the vendor gave to the job: at most 128 letters, digits, _ . -"
 
 
 class Taker:
@@ -32,8 +35,8 @@ class Taker:
         Raises: InvalidOrder.
         """
         vendor_job_id = data.get("vendor_job_id")
-        if not isinstance(vendor_job_id, str) or not vendor_job_id.strip():
-            raise InvalidOrder([Problem("vendor_job_id", "must be the id that the vendor gave to the job")])
+        if not isinstance(vendor_job_id, str) or not is_job_id(vendor_job_id):
+            raise InvalidOrder([Problem("vendor_job_id", WANTED_ID)])
         account, order = self._known(data, {"vendor_job_id"})
         found = await self._kit.store.job_by_vendor_id(account.name, vendor_job_id)
         if found is not None:
@@ -81,8 +84,8 @@ class Taker:
         sent = word == "sent"
         if word not in ("sent", "not-sent"):
             raise InvalidRequest([Problem("resolution", 'must be "sent" (with vendor_job_id) or "not-sent"')])
-        if sent and not vendor_job_id:
-            raise InvalidRequest([Problem("vendor_job_id", "is needed with sent: the id that the vendor gave")])
+        if sent and not (isinstance(vendor_job_id, str) and is_job_id(vendor_job_id)):
+            raise InvalidRequest([Problem("vendor_job_id", f"is needed with sent: {WANTED_ID}")])
         evidence = self._word_of_a_person(job, data)
 
         def decide(row: Job | None) -> Change:

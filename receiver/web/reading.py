@@ -1,5 +1,6 @@
 """What a request of the API asks for: filters, pages and JSON bodies, every mistake named at once."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from schemas.reading import Reading
 
 MOST, USUAL = 200, 50
 MAX_ORDER, MAX_BODY = 64 * 1024 * 1024, 256 * 1024
+# an id; any other text would be taken for a place in the list, and the client would read it from the start again
+_CURSOR = re.compile(r"[a-z]{3}_[0-9a-z]{26}", re.ASCII)
 
 
 def query_of(request: Request, allowed: tuple[str, ...], **fixed: Any) -> Query:
@@ -28,7 +31,7 @@ def query_of(request: Request, allowed: tuple[str, ...], **fixed: Any) -> Query:
     problems += [
         Problem(name, f"is not a filter of this list; there are {known}") for name in given if name not in allowed
     ]
-    if cursor is not None and not (cursor.isascii() and len(cursor) <= 64):
+    if cursor is not None and not _CURSOR.fullmatch(cursor):
         problems.append(Problem("cursor", "must be the next of an earlier answer"))
     if problems:
         raise InvalidRequest(problems)

@@ -1,0 +1,39 @@
+"""Jobs that others ordered, and lists, asked for in ways that no vendor and no list ever answers."""
+
+import json
+
+from receiver.simulator import RunningSimulator
+from tests.support.faults import plant
+from tests.support.program import Program
+
+NO_IDS = ["../x", "a/b", "..", "", " ", "x" * 129, 7, None, "vg_1?a=b"]
+
+
+def test_an_id_that_no_vendor_gives_is_not_taken_over(clipbell: Program) -> None:
+    clipbell.start()
+    for vendor_job_id in NO_IDS:
+        answer = clipbell.client.post("/v1/jobs/adopt", json={"vendor": "vrex", "vendor_job_id": vendor_job_id})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order")
+        assert [error["field"] for error in answer.json()["errors"]] == ["vendor_job_id"]
+    assert clipbell.items("/v1/jobs") == []
+
+
+def test_an_id_that_no_vendor_gives_settles_no_unknown_job(clipbell: Program, vendors: RunningSimulator) -> None:
+    clipbell.start()
+    plant(vendors, kind="submit.no_answer")
+    job = clipbell.order()
+    assert job["state"] == "unknown"
+    for vendor_job_id in NO_IDS:
+        word = json.dumps({"resolution": "sent", "vendor_job_id": vendor_job_id})
+        assert clipbell.client.post(f"/v1/jobs/{job['id']}/resolve", content=word).status_code == 422
+    assert clipbell.job(job["id"])["state"] == "unknown"
+
+
+def test_a_cursor_of_nobody_is_refused_and_does_not_start_the_list_again(clipbell: Program) -> None:
+    clipbell.start()
+    for number in range(3):
+        clipbell.client.post("/v1/jobs/adopt", json={"vendor": "vrex", "vendor_job_id": f"vg_{number}"})
+    page = clipbell.get("/v1/jobs", limit=2)
+    assert len(clipbell.get("/v1/jobs", cursor=page["next"])["items"]) == 1
+    answer = clipbell.client.get("/v1/jobs", params={"cursor": "zzz"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor")
