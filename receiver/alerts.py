@@ -55,12 +55,17 @@ WORDS: Mapping[str, Word] = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One alert to be: its code and subject, when, and the job it is about, if any."""
+    """One alert to be: its code and subject, when, and the job, or an event of the job, that it is about, if any."""
 
     code: str
     subject: str
     at: int
-    job: Job | None = None
+    job: Job | Event | None = None
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that it is about."""
+        return self.job.job_id if isinstance(self.job, Event) else self.job.id if self.job else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Alarm:
             at=notice.at,
             code=notice.code,
             subject=notice.subject,
-            job_id=notice.job.id if notice.job else None,
+            job_id=notice.job_id,
             text=text,
             next_step=step,
             told=Told(event) if silent else self.router.told(event, but=but),
@@ -99,7 +104,7 @@ class Alarm:
             type=kind,
             vendor=job.vendor if job else None,
             account=job.account if job else None,
-            job_id=job.id if job else None,
+            job_id=notice.job_id,
             vendor_job_id=job.vendor_job_id if job else None,
             occurred_at=at(notice.at),
             received_at=at(notice.at),

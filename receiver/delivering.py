@@ -71,7 +71,7 @@ def _done(end: Ending, done: Done, rules: Rules) -> Finish:
         text = f"{delivery.id} for {delivery.handler} was delivered after all"
         cleared = (rules.alarm.cleared(Notice("delivery.dead", delivery.id, end.now), text),)
     if end.perishable and delivery.attempts and event.job_id:
-        saved = Notice("clip.at_risk", event.job_id, end.now)
+        saved = Notice("clip.at_risk", event.job_id, end.now, event)
         cleared = (*cleared, rules.alarm.cleared(saved, f"The clip of {event.job_id} is saved"))
     attempt = Attempt(end.now, "done", None, _cut(done.answer))
     return Finish("done", attempt, told=told, clips=clips, cleared=cleared)
@@ -79,7 +79,8 @@ def _done(end: Ending, done: Done, rules: Rules) -> Finish:
 
 def _at_risk(end: Ending, reason: str, rules: Rules) -> tuple[AlertRaised, ...]:
     """Warn before the loss: when a download keeps failing, or fails while little of its URL's life is left."""
-    delivery, job_id = end.claimed.delivery, end.claimed.event.job_id
+    delivery, event = end.claimed.delivery, end.claimed.event
+    job_id = event.job_id
     tries = failures_in_a_row(delivery.attempts) + 1
     ends_soon = delivery.deadline is not None and delivery.deadline - end.now < RISKY_REST
     if not end.perishable or job_id is None or not (ends_soon or tries >= RISKY_TRIES):
@@ -88,7 +89,7 @@ def _at_risk(end: Ending, reason: str, rules: Rules) -> tuple[AlertRaised, ...]:
         "Its URL has no known end" if delivery.deadline is None else f"Its URL dies at {rfc3339(at(delivery.deadline))}"
     )
     facts = {"job": job_id, "tries": tries, "reason": reason, "end": dies}
-    return (rules.alarm.raised(Notice("clip.at_risk", job_id, end.now), facts, but=delivery.handler),)
+    return (rules.alarm.raised(Notice("clip.at_risk", job_id, end.now, event), facts, but=delivery.handler),)
 
 
 def _dead(end: Ending, reason: str, rules: Rules) -> AlertRaised:

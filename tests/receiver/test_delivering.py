@@ -32,6 +32,17 @@ def test_a_download_that_keeps_failing_is_at_risk_before_it_is_lost() -> None:
     assert end.raised[0].text == "The clip of job_1 is not saved yet after 5 tries: HTTP 500"
 
 
+def test_that_a_clip_is_at_risk_goes_only_to_those_who_hear_of_its_job() -> None:
+    ours = Route("ours", ("",), EVERYTHING, tags=frozenset({"ours"}))
+    theirs = Route("theirs", ("",), EVERYTHING, tags=frozenset({"theirs"}))
+    claimed = Claimed(delivery(*["later"] * 4), replace(EVENT, tags=("ours",)), None)
+    (raised,) = ending(
+        Ending(claimed, TryLater("HTTP 500"), True, NOON, 0.5), rules("never", *BOTH, ours, theirs)
+    ).raised
+    assert (raised.job_id, raised.told.event.job_id, raised.told.event.account) == ("job_1", "job_1", "vrex")
+    assert [told.handler for told in raised.told.deliveries] == ["mail", "ours"]
+
+
 def test_a_download_whose_url_dies_soon_is_at_risk_at_its_first_failure() -> None:
     claimed = Claimed(replace(delivery(), deadline=NOON + 14 * 60 * SECOND), EVENT, None)
     end = ending(Ending(claimed, TryLater("HTTP 500"), True, NOON, 0.5), rules("never", *BOTH))
