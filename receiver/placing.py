@@ -101,7 +101,9 @@ def _unknown(job: Job, reason: str, placing: Placing) -> Change:
         # a callback that awaits confirmation came before the answer was lost: the vendor has it
         return Change(job=replace(job, state=JobState.RUNNING, next_at=placing.now, give_up_at=give_up_at))
     pace, has_history = placing.account.pace, placing.account.vendor.history_request is not None
-    next_at = placing.now + int(pace.poll_every * SECOND) if has_history else give_up_at
+    # where nobody can be asked it is still to become overdue: from then on it holds no place at the vendor
+    wait = pace.poll_every if has_history else min(pace.overdue_after, pace.give_up_after)
+    next_at = placing.now + int(wait * SECOND)
     unknown = replace(job, state=JobState.UNKNOWN, next_at=next_at, give_up_at=give_up_at)
     facts = {"job": job.id, "account": job.account, "reason": reason}
     raised = placing.rules.alarm.raised(Notice("job.unknown", job.id, placing.now, unknown), facts)

@@ -112,6 +112,13 @@ def test_a_lost_answer_after_a_claim_is_no_mystery() -> None:
     assert (ran.state, ran.next_at) == (JobState.RUNNING, NOON)
 
 
+def test_an_order_of_unknown_fate_at_a_vendor_without_a_history_is_tended_when_it_becomes_overdue() -> None:
+    lost = changed(after(submitting(), Unclear("cut")))
+    assert VREX.history_request is None
+    assert lost.state is JobState.UNKNOWN
+    assert (lost.next_at, lost.give_up_at) == (NOON + 30 * 60 * SECOND, NOON + 24 * 3600 * SECOND)
+
+
 def test_a_late_refusal_settles_an_order_whose_lease_ran_out() -> None:
     change = after(job(state=JobState.UNKNOWN), SAID_NO)
     assert changed(change).state is JobState.REJECTED
