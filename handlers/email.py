@@ -59,7 +59,7 @@ class EmailOptions(Options):
 
 def render(parcels: Sequence[Parcel], options: EmailOptions, tools: Tools) -> EmailMessage:
     """Write one mail to the parcels' target."""
-    stories = [story(p.event, p.elapsed, tools.clip_link(p.event.job_id)) for p in parcels]
+    stories = [story(p.event, p.elapsed, tools.clip_link) for p in parcels]
     heading = stories[0].line if len(stories) == 1 else digest([p.event for p in parcels])
     message = EmailMessage(policy=WIRE)
     message["Subject"] = shortened(heading, _SUBJECT)

@@ -117,6 +117,15 @@ class Http(Protocol):
         ...
 
 
+#: (event, number of the clip from 1) -> an address of ours that stays good
+ClipLink = Callable[[Event, int], str | None]
+
+
+def no_link(event: Event, number: int) -> str | None:
+    """Have no address of our own for a clip."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What a handler is given to work with."""
@@ -129,8 +138,8 @@ class Tools:
     fresh_videos: Callable[[str], Awaitable[tuple[Video, ...]]]
     #: A job's ledger lines in the contract's shape, oldest first.
     ledger_lines: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
-    #: The living link of a job's clip, for people; None where there is none.
-    clip_link: Callable[[str | None], str | None] = lambda _: None
+    #: The living link of an event's clip by its number from 1, for people; None where there is none.
+    clip_link: ClipLink = no_link
 
 
 class Options(BaseModel):

@@ -15,7 +15,17 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 
 from handlers.posting import post
-from handlers.protocol import Done, HandlerType, Options, Outcome, Parcel, Tools, TryLater
+from handlers.protocol import (
+    ClipLink,
+    Done,
+    HandlerType,
+    Options,
+    Outcome,
+    Parcel,
+    Tools,
+    TryLater,
+    no_link,
+)
 from handlers.words import DIGEST_OVER, digest, shortened, story
 from schemas.event import Event
 
@@ -51,7 +61,7 @@ def escaped(text: str, limit: int) -> str:
     return "".join(parts)
 
 
-def render(event: Event, elapsed: float | None = None, link: str | None = None) -> dict[str, Any]:
+def render(event: Event, elapsed: float | None = None, link: ClipLink = no_link) -> dict[str, Any]:
     """Turn one event into a message."""
     from slack_sdk.models.blocks import ContextBlock, HeaderBlock, MarkdownTextObject, PlainTextObject, SectionBlock
 
@@ -72,14 +82,14 @@ def render(event: Event, elapsed: float | None = None, link: str | None = None) 
     return _message(told.line, blocks)
 
 
-def render_digest(parcels: Sequence[Parcel], link: Any = lambda _: None) -> dict[str, Any]:
+def render_digest(parcels: Sequence[Parcel], link: ClipLink = no_link) -> dict[str, Any]:
     """Turn many events into one message: the sum, then a line for each."""
     from slack_sdk.models.blocks import ContextBlock, HeaderBlock, MarkdownTextObject, PlainTextObject
 
     summed = digest([parcel.event for parcel in parcels])
     blocks: list[Any] = [HeaderBlock(text=PlainTextObject(text=shortened(summed, HEADER), emoji=False))]
     for parcel in parcels:
-        told = story(parcel.event, parcel.elapsed, link(parcel.event.job_id))
+        told = story(parcel.event, parcel.elapsed, link)
         line = PlainTextObject(text=escaped(f"{SIGNS.get(told.title, '')} {told.line}".strip(), LINE), emoji=False)
         blocks.append(ContextBlock(elements=[line, *(MarkdownTextObject(text=t) for t in _links(told.links)[:1])]))
     return _message(summed, blocks)
@@ -119,8 +129,7 @@ class Slack:
         for parcel in parcels:
             # what holds one message up holds up the others, too
             if not isinstance(last, TryLater):
-                link = self._tools.clip_link(parcel.event.job_id)
-                last = await self._post(render(parcel.event, parcel.elapsed, link))
+                last = await self._post(render(parcel.event, parcel.elapsed, self._tools.clip_link))
             found[parcel.key] = last
         return found
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from urllib.parse import quote
 
 from handlers.failures import reason_for, refund_words
+from handlers.protocol import ClipLink, no_link
 from schemas.event import Event, EventType, Money
 
 TITLES = {"vrex": "Vrex", "ulazai": "UlazAI", "artnex": "Artnex", "veo3gen": "veo3gen", "aivideoapi": "aivideoapi"}
@@ -93,15 +94,15 @@ def web_link(url: str) -> str | None:
     return quote(url, safe=":/?#[]@!$&()*+,;=%~-._", errors="replace")
 
 
-def story(event: Event, elapsed: float | None = None, link: str | None = None) -> Story:
-    """Tell one event; `link`: a living link of the clip, better than the vendor's own."""
+def story(event: Event, elapsed: float | None = None, link: ClipLink = no_link) -> Story:
+    """Tell one event; `link` gives a living link of a clip, better than the vendor's own."""
     match event.type:
         case EventType.COMPLETED:
             return _ready(event, elapsed, link)
         case EventType.FAILED:
             return _failed(event, elapsed)
         case EventType.SAVED:
-            return _saved(event)
+            return _saved(event, link)
         case _:
             return _alert(event)
 
@@ -129,15 +130,21 @@ def _facts(event: Event, elapsed: float | None) -> tuple[tuple[str, str], ...]:
     return tuple((label, shortened(value, 300)) for label, value in found if value)
 
 
-def _links(event: Event, link: str | None) -> tuple[tuple[str, str], ...]:
-    urls = [link] if link else [video.url for video in event.videos]
-    found = [safe for url in urls if (safe := web_link(url))]
+def _links(event: Event, link: ClipLink) -> tuple[tuple[str, str], ...]:
+    found = []
+    for number, video in enumerate(event.videos, 1):
+        own = link(event, number)
+        url = web_link(own or video.url)
+        if url:
+            # a vendor's address dies, and people should know when
+            end = video.expires_at if own is None else None
+            found.append((f" (until {end:%Y-%m-%d %H:%M} UTC)" if end else "", url))
     if len(found) == 1:
-        return (("Open the clip", found[0]),)
-    return tuple((f"Open clip {number}", url) for number, url in enumerate(found[:10], 1))
+        return ((f"Open the clip{found[0][0]}", found[0][1]),)
+    return tuple((f"Open clip {number}{end}", url) for number, (end, url) in enumerate(found[:10], 1))
 
 
-def _ready(event: Event, elapsed: float | None, link: str | None) -> Story:
+def _ready(event: Event, elapsed: float | None, link: ClipLink) -> Story:
     facts = dict(_facts(event, elapsed))
     took = f"took {facts['Took']}" if elapsed is not None else None
     line = _line("Ready", _name(event), facts.get("Vendor"), facts.get("Length"), facts.get("Price"), took)
@@ -159,13 +166,14 @@ def _failed(event: Event, elapsed: float | None) -> Story:
     return Story("Failed", line, plain(event.prompt or ""), _facts(event, elapsed), tuple(notes))
 
 
-def _saved(event: Event) -> Story:
+def _saved(event: Event, link: ClipLink) -> Story:
     detail = event.detail or {}
     path, count = str(detail.get("path", "")), detail.get("bytes")
     how_much = size(count) if isinstance(count, int) else None
     facts = [("File", shortened(path, 300)), ("Size", how_much or ""), *_facts(event, None)]
     line = _line("Saved", _name(event), path, how_much)
-    return Story("Saved", line, plain(event.prompt or ""), tuple((a, b) for a, b in facts if b))
+    known = tuple((label, value) for label, value in facts if value)
+    return Story("Saved", line, plain(event.prompt or ""), known, (), _links(event, link))
 
 
 def _alert(event: Event) -> Story:

@@ -7,6 +7,7 @@ from handlers.protocol import Tools
 from receiver import clock
 from receiver.kit import Kit
 from receiver.lane import Post
+from receiver.links import Links
 from receiver.looker import Looker
 from receiver.routing import Route
 from receiver.settings import Settings
@@ -37,7 +38,8 @@ def make_posts(kit: Kit, looker: Looker, names: Sequence[str] | None = None) -> 
         lines = await kit.store.ledger(Query({"job_id": job_id}, 200))
         return [line_json(line) for line in reversed(lines)]
 
-    tools = Tools(kit.public, kit.settings.folder, clock.now, looker.fresh_videos, ledger_lines)
+    links = Links(kit.settings)
+    tools = Tools(kit.public, kit.settings.folder, clock.now, looker.fresh_videos, ledger_lines, links.of)
     return [
         Post(config, config.type.make(config.options, tools))
         for config in kit.settings.handlers.values()

@@ -102,6 +102,8 @@ class Settings:
     secret_keys: tuple[SecretStr, ...]
     api_token: SecretStr
     confirm: Literal["never", "failures", "always"]
+    #: Whether messages show links of our own to clips; there are none without `public_url` either.
+    links: bool
     allow: tuple[Network, ...]
     budget: Budget | None
     retention: Retention
@@ -133,6 +135,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         secret_keys=top.secret_keys,
         api_token=top.api_token,
         confirm=top.confirm,
+        links=top.links,
         allow=network.allow,
         budget=budget,
         retention=Retention(retention.evidence, retention.events, retention.jobs),

@@ -248,6 +248,7 @@ class TopKeys(Section):
     ] = Field(examples=[["…32 random characters or more…"]])
     api_token: Annotated[SecretStr, AfterValidator(_api_token)] = Field(examples=["…24 random characters or more…"])
     confirm: Literal["never", "failures", "always"] = Field("failures", examples=["failures"])
+    links: Flag = Field(True, examples=[True])
     network: dict[str, Any] = {}
     budget: dict[str, Any] = {}
     retention: dict[str, Any] = {}

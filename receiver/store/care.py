@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, text, true
 from receiver.store import sql, tables
 from receiver.store.lists import Condition, by, listed
 from receiver.store.protocol import Clip, Query
-from receiver.store.rows import CLIP_COLUMNS, clip_of
+from receiver.store.rows import CLIP_COLUMNS, clean, clip_of
 from receiver.store.writer import BEAT, Tx
 
 _jobs, _deliveries, _alerts, _latches = tables.jobs.c, tables.deliveries.c, tables.alerts.c, tables.latches.c
@@ -43,6 +43,17 @@ def read_counts(connection: Connection) -> dict[str, int]:
         counts |= {f"deliveries.{state}": count for state, count in connection.execute(states)}
     standing = select(func.count()).select_from(tables.alerts).where(_alerts.cleared_at.is_(None))
     return {**counts, "alerts": connection.execute(standing).scalar_one()}
+
+
+def revoke_link(tx: Tx, job_id: str, now: int) -> None:
+    """Note that no living link of a job shall open any more."""
+    sql.insert(tx.connection, tables.revoked_links, ("job_id", "at"), [(clean(job_id), now)], "ON CONFLICT DO NOTHING")
+
+
+def is_link_revoked(connection: Connection, job_id: str) -> bool:
+    """Whether a job's links were revoked."""
+    found = select(tables.revoked_links.c.at).where(tables.revoked_links.c.job_id == clean(job_id))
+    return connection.execute(found).first() is not None
 
 
 def beat(tx: Tx) -> None:

@@ -383,6 +383,14 @@ class Store(Accounts, Parking, Protocol):
         """
         ...
 
+    async def revoke_link(self, job_id: str, now: int) -> None:
+        """Note that no living link of a job shall open any more; for good."""
+        ...
+
+    async def is_link_revoked(self, job_id: str) -> bool:
+        """Whether a job's links were revoked."""
+        ...
+
     async def alert(self, change: AlertRaised | AlertCleared) -> bool:
         """Raise or clear one alert; False where it stood, or did not stand, already."""
         ...

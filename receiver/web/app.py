@@ -18,6 +18,7 @@ from receiver.web.callbacks import PREFIX, Callbacks
 from receiver.web.catalogue import Catalogue
 from receiver.web.health import Health
 from receiver.web.jobs import Jobs
+from receiver.web.links import LivingLinks
 from receiver.web.lists import Lists
 from receiver.web.openapi import Description
 from receiver.web.problems import Problem, problem_of
@@ -37,7 +38,8 @@ class Application:
         health = Health(kit, vitals)
         self._callbacks = Callbacks(kit, count=health.count_callback)
         described = Description()
-        rooms = (health, described, Jobs(kit, self.submitter, looker), Lists(kit), Catalogue(kit, looker), self.stream)
+        jobs, links = Jobs(kit, self.submitter, looker), LivingLinks(kit, looker)
+        rooms = (health, described, jobs, links, Lists(kit), Catalogue(kit, looker), self.stream)
         self._rest: ASGIApp = Starlette(
             routes=[route for room in rooms for route in room.routes()],
             middleware=[Middleware(TokenOnly, token=kit.settings.api_token)],

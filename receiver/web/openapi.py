@@ -246,6 +246,7 @@ OPERATIONS = (
     Operation("post", "/v1/jobs/{id}/refresh", "Ask the vendor now", "Job"),
     Operation("post", "/v1/jobs/{id}/again", "Order the same again", "Job", status=202),
     Operation("post", "/v1/jobs/{id}/resolve", "Settle an unknown job", "Job", body=RESOLUTION),
+    Operation("post", "/v1/jobs/{id}/revoke-link", "Let no living link to a job's clips open any more"),
     listing("/v1/events", "List events", "Event", "type", "job_id", "vendor", "account", "batch"),
     Operation("get", "/v1/events/{id}", "Show an event", "Event"),
     Operation("post", "/v1/events/{id}/replay", "Deliver an event again", body=REPLAY, status=202),
@@ -257,6 +258,7 @@ OPERATIONS = (
     Operation("get", "/v1/evidence/{id}/body", "Its bytes as they came"),
     listing("/v1/alerts", "List alerts that stand (all=true: all)", "Alert", "code", "subject", "job_id", "all"),
     listing("/v1/clips", "List saved files", "Clip", "job_id", "handler"),
+    Operation("get", "/clips/{token}", "The living link of a clip: the saved file, or its vendor's address"),
     Operation("get", "/v1/handlers", "List handlers with their health"),
     Operation("post", "/v1/handlers/{name}/test", "Send a sample through a handler"),
     Operation("get", "/v1/vendors", "What is known of each vendor"),
@@ -269,6 +271,7 @@ OPERATIONS = (
     Operation("get", "/openapi.json", "This description"),
 )
 NOT_JSON = {
+    "/clips/{token}": "video/mp4",
     "/v1/evidence/{id}/body": "application/octet-stream",
     "/v1/stream": "text/event-stream",
     "/metrics": "text/plain",
@@ -308,7 +311,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         told["responses"]["200"] = {"description": "The first job", "content": {kind: {"schema": answer}}}
     if operation.body is not None:
         told["requestBody"] = {"content": {"application/json": {"schema": operation.body}}}
-    if operation.path in ("/healthz", "/readyz"):
+    if operation.path in ("/healthz", "/readyz", "/clips/{token}"):
         told["security"] = []
     return told
 

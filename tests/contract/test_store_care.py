@@ -266,3 +266,17 @@ def test_closing_finishes_what_is_queued(url: str) -> None:
             assert len(await again.jobs(Query(limit=300))) == 300
 
     asyncio.run(main())
+
+
+# --- links -------------------------------------------------------------------------------------------------
+
+
+def test_a_revoked_link_stays_revoked_and_concerns_its_job_alone(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        assert not await store.is_link_revoked("job_0001")
+        await store.revoke_link("job_0001", NOON)
+        await store.revoke_link("job_0001", NOON + 1)
+        assert await store.is_link_revoked("job_0001")
+        assert not await store.is_link_revoked("job_0002")
+
+    play(scenario)

@@ -79,7 +79,7 @@ def test_a_url_cannot_end_its_link_early() -> None:
     bad = replace(READY, videos=(replace(READY.videos[0], url="https://a.b/x|y> <!channel>&z"),))
     assert (
         render(bad)["blocks"][-1]["elements"][0]["text"]
-        == "<https://a.b/x%7Cy%3E%20%3C!channel%3E&amp;z|Open the clip>"
+        == "<https://a.b/x%7Cy%3E%20%3C!channel%3E&amp;z|Open the clip (until 2025-01-01 13:01 UTC)>"
     )
 
 
@@ -146,4 +146,5 @@ def test_an_address_that_is_none_is_refused_at_the_start() -> None:
 
 
 def test_the_living_link_is_shown_where_there_is_one() -> None:
-    assert "https://h.example/clips/t" in json.dumps(render(READY, 75, "https://h.example/clips/t"))
+    shown = render(READY, 75, lambda _, number: f"https://h.example/clips/{number}")["blocks"][-1]["elements"]
+    assert [each["text"] for each in shown] == ["<https://h.example/clips/1|Open the clip>"]

@@ -95,7 +95,7 @@ def test_the_id_is_the_same_on_every_attempt_and_after_a_replay() -> None:
     ("reply", "outcome"),
     [
         (Reply(200, b"thanks"), Done("thanks")),
-        (Reply(410, b"gone"), GiveUp("HTTP 410", answer="gone")),
+        (Reply(410, b"gone"), GiveUp("HTTP 410", answer="gone", gone=True)),
         (Reply(301, b"", {"location": "/elsewhere"}), GiveUp("HTTP 301", answer="")),
         (Reply(503, b"", {"retry-after": "120"}), TryLater("HTTP 503", after=120, answer="")),
         (Reply(200, b"/hook?token=urlsecret seen"), Done("*** seen")),

@@ -7,7 +7,7 @@ import pytest
 
 from handlers.failures import Advice, reason_for, refund_words
 from handlers.words import digest, money, plain, shortened, size, span, story, vendor_title, web_link
-from schemas.event import Failure, Money, Video
+from schemas.event import Event, EventType, Failure, Money, Video
 from tests.support.parcels import ALERT, CLEARED, FAILED, READY, SAVED, parcels
 
 
@@ -167,8 +167,16 @@ def test_links_are_web_addresses_that_nothing_ends_early() -> None:
 
 
 def test_a_living_link_goes_before_the_vendors_own() -> None:
-    assert story(READY, link="https://hooks.example.com/clips/t").links == (
-        ("Open the clip", "https://hooks.example.com/clips/t"),
-    )
+    def link(event: Event, number: int) -> str | None:
+        return f"https://hooks.example.com/clips/{event.job_id}-{number}" if number < 3 else None
+
+    base = f"https://hooks.example.com/clips/{READY.job_id}"
+    assert story(READY, link=link).links == (("Open the clip", f"{base}-1"),)
+    assert story(replace(READY, type=EventType.SAVED), link=link).links == (("Open the clip", f"{base}-1"),)
     two = replace(READY, videos=(Video("https://a.b/1"), Video("https://a.b/2"), Video("raw_key")))
     assert story(two).links == (("Open clip 1", "https://a.b/1"), ("Open clip 2", "https://a.b/2"))
+    assert story(two, link=link).links == (("Open clip 1", f"{base}-1"), ("Open clip 2", f"{base}-2"))
+
+
+def test_a_vendors_own_address_is_shown_with_its_end() -> None:
+    assert story(READY).links == (("Open the clip (until 2025-01-01 13:01 UTC)", READY.videos[0].url),)

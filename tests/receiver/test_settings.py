@@ -32,6 +32,7 @@ def test_the_least_configuration_has_every_default(tmp_path: Path) -> None:
         secret_keys=got.secret_keys,
         api_token=got.api_token,
         confirm="failures",
+        links=True,
         allow=(),
         budget=None,
         retention=Retention(None, None, None),
@@ -50,6 +51,7 @@ database_url = "postgresql://user:p%40ss@host/name"
 secret_keys = ["{"n" * 32}", "{"o" * 32}"]
 api_token = "{API_TOKEN}"
 confirm = "always"
+links = false
 
 [network]
 allow = ["127.0.0.0/8", "fd00::/8", "10.1.2.3"]
@@ -101,6 +103,7 @@ def test_every_key_of_the_top_and_the_small_sections_is_read(tmp_path: Path) -> 
     assert got.database_url == "postgresql://user:p%40ss@host/name"
     assert [key.get_secret_value()[0] for key in got.secret_keys] == ["n", "o"]
     assert got.confirm == "always"
+    assert not got.links
     assert got.allow == tuple(map(ipaddress.ip_network, ["127.0.0.0/8", "fd00::/8", "10.1.2.3/32"]))
     assert got.budget == Budget(Decimal("25.00"), Decimal(300), "allow")
     assert got.retention == Retention(evidence=90 * DAY, events=1.5 * DAY, jobs=None)

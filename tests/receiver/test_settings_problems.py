@@ -18,7 +18,8 @@ from tests.support.packages import importable
 
 VENDORS, HANDLERS = ", ".join(vendor_names()), ", ".join(handler_type_names())
 TOP_KEYS = (
-    "public_url, listen, database_url, secret_keys, api_token, confirm, network, budget, retention, vendors, handlers"
+    "public_url, listen, database_url, secret_keys, api_token, confirm, links, network, budget, retention, vendors, "
+    "handlers"
 )
 EVENTS = "video.completed, video.failed, clip.saved, alert.raised, alert.cleared"
 SIX_KEYS = f'secret_keys = ["{SECRET_KEY}"]\n'

@@ -5,6 +5,7 @@ from typing import Any
 from receiver.web.catalogue import Catalogue
 from receiver.web.health import Health
 from receiver.web.jobs import Jobs
+from receiver.web.links import LivingLinks
 from receiver.web.lists import Lists
 from receiver.web.openapi import OPERATIONS, Description
 from receiver.web.stream import Stream
@@ -12,7 +13,7 @@ from receiver.web.stream import Stream
 
 def test_every_route_is_described_and_every_description_is_a_route() -> None:
     # a room's routes need nothing of what it is built from
-    rooms: list[Any] = [room.__new__(room) for room in (Health, Jobs, Lists, Catalogue, Description, Stream)]
+    rooms: list[Any] = [room.__new__(room) for room in (Health, Jobs, Lists, Catalogue, Description, LivingLinks, Stream)]
     served = {
         (method.lower(), route.path)
         for room in rooms

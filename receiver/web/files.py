@@ -1,0 +1,133 @@
+"""Files as answers: a video with byte ranges, so that a player can seek. Never shown by a browser as anything else.
+
+The disk is read in threads of its own, so that a slow one holds up neither callbacks nor anything else. One range at
+a time: what asks for several gets the whole file, as it may by the standard.
+
+https://www.rfc-editor.org/rfc/rfc9110#name-range-requests
+"""
+
+import asyncio
+import os
+import re
+import stat
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import partial
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+T = TypeVar("T")
+_CHUNK = 256 * 1024
+_RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
+#: A page of its own origin, without scripts, that may load nothing but the video that it is; the player needs the
+#: second line for that. Whoever could read the answer elsewhere has the link already.
+_SAFE = {
+    "content-security-policy": "sandbox; default-src 'none'; media-src 'self'",
+    "access-control-allow-origin": "*",
+    "x-content-type-options": "nosniff",
+}
+
+
+async def in_pool(pool: Executor, function: Callable[[], T]) -> T:
+    """Run a blocking function in a thread of a pool; a cancellation waits for its end."""
+    future = asyncio.get_running_loop().run_in_executor(pool, function)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file that is open for reading, as it was when it was opened."""
+
+    descriptor: int
+    size: int
+    changed: float
+    #: Differs where the bytes do.
+    etag: str
+
+    def read(self, at: int, count: int) -> bytes:
+        """Read so many bytes from there. Blocks."""
+        return os.pread(self.descriptor, count, at)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self.descriptor)
+
+
+def open_file(path: str, mark: str = "") -> OpenFile | None:
+    """Open a file; None where there is none, or something else under its name. `mark`: for its ETag. Blocks."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        return None
+    return OpenFile(descriptor, found.st_size, found.st_mtime, f'"{mark}-{found.st_size:x}-{found.st_mtime_ns:x}"')
+
+
+class VideoFile(StreamingResponse):
+    """An answer with a file, or the part of it that was asked for; closes the file in any case."""
+
+    def __init__(self, file: OpenFile, pool: Executor, request: Request, name: str) -> None:
+        self._file, self._pool = file, pool
+        ranges = request.headers if request.method == "GET" else {}
+        status, start, end = part_of(file, request.headers, ranges)
+        headers = {
+            **_SAFE,
+            "accept-ranges": "bytes",
+            "cache-control": "private, no-cache",
+            "etag": file.etag,
+            "last-modified": formatdate(file.changed, usegmt=True),
+        }
+        if status in (200, 206):
+            headers["content-length"] = str(end - start)
+            headers["content-disposition"] = f'inline; filename="{name}"'
+        if status == 206:
+            headers["content-range"] = f"bytes {start}-{end - 1}/{file.size}"
+        elif status == 416:
+            headers |= {"content-range": f"bytes */{file.size}", "content-length": "0"}
+        content = self._bytes(start, end if request.method == "GET" else start)
+        super().__init__(content, status, headers, "video/mp4")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+
+    async def _bytes(self, at: int, end: int) -> AsyncIterator[bytes]:
+        while at < end:
+            piece = await in_pool(self._pool, partial(self._file.read, at, min(_CHUNK, end - at)))
+            if not piece:
+                return  # it was cut while we read: the missing rest tells the client
+            at += len(piece)
+            yield piece
+
+
+def part_of(file: OpenFile, headers: Mapping[str, str], ranges: Mapping[str, str]) -> tuple[int, int, int]:
+    """What a request gets: the status, and the bytes from where to where (exclusive). `ranges`: where Range counts."""
+    known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
+    if file.etag in known or known == ["*"]:
+        return 304, 0, 0
+    found = _RANGE.fullmatch(ranges.get("range", "").strip())
+    if_range = headers.get("if-range")
+    if found is None or not (found["first"] or found["last"]) or if_range not in (None, file.etag):
+        return 200, 0, file.size
+    if not found["first"]:
+        start, end = max(file.size - int(found["last"]), 0), file.size
+    else:
+        start, end = int(found["first"]), min(int(found["last"] or file.size) + 1, file.size)
+        if found["last"] and int(found["last"]) < start:
+            return 200, 0, file.size
+    return (206, start, end) if start < end else (416, 0, 0)

@@ -1,0 +1,85 @@
+"""Which part of a file a request gets, and what is no file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from receiver.web.files import OpenFile, open_file, part_of
+
+FILE = OpenFile(-1, 1000, 0.0, '"tag"')
+WHOLE, NOTHING = (200, 0, 1000), (416, 0, 0)
+
+RANGES: list[tuple[str, tuple[int, int, int]]] = [
+    ("bytes=0-0", (206, 0, 1)),
+    ("bytes=0-999", (206, 0, 1000)),
+    ("bytes=0-", (206, 0, 1000)),
+    ("bytes=500-", (206, 500, 1000)),
+    ("bytes=100-199", (206, 100, 200)),
+    ("bytes=900-5000", (206, 900, 1000)),
+    ("bytes=-1", (206, 999, 1000)),
+    ("bytes=-5000", (206, 0, 1000)),
+    (" bytes=1-2 ", (206, 1, 3)),
+    ("bytes=1000-", NOTHING),
+    ("bytes=5000-6000", NOTHING),
+    ("bytes=-0", NOTHING),
+    # what is no range of ours is as if it were not there
+    ("bytes=5-2", WHOLE),
+    ("bytes=0-1,5-6", WHOLE),
+    ("bytes=-", WHOLE),
+    ("bytes=", WHOLE),
+    ("items=0-1", WHOLE),
+    ("bytes=0x1-2", WHOLE),
+    ("bytes=" + "9" * 30 + "-", WHOLE),
+    ("bytes=" + ",".join(["0-"] * 5000), WHOLE),
+]
+
+
+@pytest.mark.parametrize(("asked", "part"), RANGES)
+def test_a_range_gives_a_part(asked: str, part: tuple[int, int, int]) -> None:
+    assert part_of(FILE, {}, {"range": asked}) == part
+
+
+@pytest.mark.parametrize(
+    ("headers", "part"),
+    [
+        ({"if-range": '"tag"'}, (206, 0, 10)),
+        ({"if-range": '"other"'}, WHOLE),
+        ({"if-range": 'W/"tag"'}, WHOLE),
+        ({"if-range": "Wed, 01 Jan 2025 12:00:00 GMT"}, WHOLE),
+        ({"if-none-match": '"tag"'}, (304, 0, 0)),
+        ({"if-none-match": 'W/"tag"'}, (304, 0, 0)),
+        ({"if-none-match": '"a", "tag"'}, (304, 0, 0)),
+        ({"if-none-match": "*"}, (304, 0, 0)),
+        ({"if-none-match": '"other"'}, (206, 0, 10)),
+    ],
+)
+def test_conditions_are_held(headers: dict[str, str], part: tuple[int, int, int]) -> None:
+    assert part_of(FILE, headers, {"range": "bytes=0-9"}) == part
+
+
+def test_an_empty_file_has_no_part() -> None:
+    empty = OpenFile(-1, 0, 0.0, '"tag"')
+    assert part_of(empty, {}, {}) == (200, 0, 0)
+    assert part_of(empty, {}, {"range": "bytes=0-"}) == NOTHING
+
+
+def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "pipe", tmp_path / "folder", tmp_path / "none", "/dev/zero", "a\0b", "x" * 5000):
+        assert open_file(str(path)) is None
+
+
+def test_another_content_has_another_etag(tmp_path: Path) -> None:
+    tags = []
+    for number, content in enumerate((b"one", b"two", b"three")):
+        path = tmp_path / "clip.mp4"
+        path.write_bytes(content)
+        os.utime(path, ns=(number, number))
+        found = open_file(str(path), "ab")
+        assert found is not None
+        assert found.read(1, 2) == content[1:3]
+        found.close()
+        tags.append(found.etag)
+    assert len(set(tags)) == 3
