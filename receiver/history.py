@@ -12,7 +12,7 @@ from receiver.gatekeeper import keep
 from receiver.kit import Kit
 from receiver.limits import SECOND, busy
 from receiver.looker import TIMEOUT
-from receiver.looking import overdue_or_given_up
+from receiver.looking import Ending, overdue_or_given_up
 from receiver.matching import BEFORE, Ambiguous, Match, Nothing, began, chosen, may_be
 from receiver.outlook import Outlook, Outlooks
 from receiver.pace import next_look, pace_of, shared_look
@@ -37,6 +37,8 @@ class Search:
 
     entries: tuple[HistoryEntry, ...]
     evidence: Evidence | None
+    #: Whether the vendor was reached.
+    answered: bool
 
 
 class Historian:
@@ -57,16 +59,18 @@ class Historian:
         search = await self._search(job, account, outlook)
         match = await self._match(job, account, search.entries)
         try:
-            await self._apply(job, account, match, outlook, search.evidence)
+            await self._apply(job, match, search, outlook)
         except Taken:
             # another job was quicker to take it: what is left is for the next search
-            await self._apply(job, account, Nothing(), outlook, None)
+            await self._apply(job, Nothing(), replace(search, evidence=None), outlook)
 
     async def _search(self, job: Job, account: Account, outlook: Outlook) -> Search:
         found: list[HistoryEntry] = []
         kept: Evidence | None = None
+        answered = False
         for number in range(PAGES):
             page, evidence = await self._page(job, account, outlook, number)
+            answered = answered or evidence is not None
             if not isinstance(page, HistoryPage):
                 break
             mine = [entry for entry in page.entries if may_be(entry, job, account.submit_timeout)]
@@ -74,7 +78,7 @@ class Historian:
             kept = evidence if mine else kept
             if not page.more or _is_older(page, began(job) - BEFORE):
                 break
-        return Search(tuple(found), kept)
+        return Search(tuple(found), kept, answered)
 
     async def _page(
         self, job: Job, account: Account, outlook: Outlook, number: int
@@ -107,14 +111,13 @@ class Historian:
         assert vendor_job_id is not None  # noqa: S101 - `may_be` has seen to it; tells the type checker
         return await self._kit.store.job_by_vendor_id(account.name, vendor_job_id) is None
 
-    async def _apply(
-        self, job: Job, account: Account, match: Match, outlook: Outlook, evidence: Evidence | None
-    ) -> None:
-        kit = self._kit
+    async def _apply(self, job: Job, match: Match, search: Search, outlook: Outlook) -> None:
+        kit, account, evidence = self._kit, self._kit.settings.accounts[job.account], search.evidence
         now = kit.now()
         pace, lesson = pace_of(account.vendor, account.pace, job.model), outlook.lesson(job.model)
         wait = shared_look(next_look(pace, (now - began(job)) / SECOND, lesson, kit.dice()), outlook.share)
         door = Door(Source.HISTORY, evidence.id if evidence else "", now)
+        ending = Ending(account, now, kit.rules, answered=search.answered)
 
         def decide(row: Job | None) -> Change:
             if row is None or row.state is not JobState.UNKNOWN:
@@ -124,7 +127,7 @@ class Historian:
                 found = change.job or row
                 return change if found.is_settled else replace(change, job=replace(found, next_at=now, failure=None))
             waiting = replace(row, next_at=now + int(wait * SECOND), looks=row.looks + 1, failure=_doubt(match))
-            return overdue_or_given_up(Change(job=waiting), waiting, account, now, kit.rules)
+            return overdue_or_given_up(Change(job=waiting), waiting, ending)
 
         await kit.store.apply(job.id, decide, evidence)
 

@@ -42,7 +42,7 @@ class Looker:
         outlook = await self.outlooks.of(account)
         outcome, evidence = await self._ask(job, account, outlook)
         answers_again = await self._keep_gates(account, outcome, outlook)
-        look = Look(account, outcome, outlook, answers_again, kit.dice())
+        look = Look(account, outcome, outlook, kit.dice(), answers_again, answered=evidence is not None)
         door = Door(Source.POLL, evidence.id if evidence else "", kit.now())
         return await kit.store.apply(job.id, lambda row: after_look(row, look, door, kit.rules), evidence)
 

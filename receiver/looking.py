@@ -26,6 +26,10 @@ STOPPED_WAIT = 60.0
 PERISHING = 0.5
 #: Seconds for which a failure is asked again that contradicts a callback: a status may lag behind.
 DOUBTFUL = 30.0
+#: Seconds more for a job whose vendor cannot be reached when it would be given up.
+LONGEST_MORE = 3600.0
+#: An order of unknown fate may have been under way for so long before its time to be given up was set.
+SLACK = 600 * SECOND
 #: States in which a job is looked at only when somebody asks for it.
 RESTING = frozenset({JobState.REJECTED, JobState.ABANDONED})
 
@@ -37,10 +41,12 @@ class Look:
     account: Account
     outcome: LookOutcome
     outlook: Outlook
-    #: Whether the account answers again after it was stopped.
-    answers_again: bool
     #: Within 0..1.
     dice: float
+    #: Whether the account answers again after it was stopped.
+    answers_again: bool = False
+    #: Whether there was an answer at all, of whatever kind.
+    answered: bool = True
 
 
 def kind_of(job: Job, account: Account, now: int) -> str:
@@ -71,7 +77,8 @@ def after_look(job: Job | None, look: Look, door: Door, rules: Rules) -> Change:
     if job.state is JobState.ABANDONED:
         # it is at work after all: it gets as long again
         again = replace(again, give_up_at=now + int(_pace(job, look.account).give_up_after * SECOND))
-    return overdue_or_given_up(replace(change, job=again), again, look.account, now, rules)
+    ending = Ending(look.account, now, rules, answered=look.answered)
+    return overdue_or_given_up(replace(change, job=again), again, ending)
 
 
 def _said(job: Job, outcome: LookOutcome, door: Door, rules: Rules) -> Change:
@@ -103,7 +110,7 @@ def after_waiting(job: Job | None, account: Account, now: int, rules: Rules) -> 
     """Decide what becomes of a job that nobody can be asked about, when its time has come."""
     if job is None or job.is_settled or job.state in RESTING:
         return Change()
-    change = overdue_or_given_up(Change(job=job), job, account, now, rules)
+    change = overdue_or_given_up(Change(job=job), job, Ending(account, now, rules))
     after = change.job or job
     if after.state is JobState.ABANDONED:
         return change
@@ -127,18 +134,42 @@ def wait_after(job: Job, look: Look, now: int) -> float:
     return wait
 
 
-def overdue_or_given_up(change: Change, job: Job, account: Account, now: int, rules: Rules) -> Change:
-    """After a fresh look that brought no verdict: raise job.overdue once, abandon at the end."""
-    facts = _facts(job, now)
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What it is judged by whether a job takes too long. `answered`: whether its vendor was reached just now."""
+
+    account: Account
+    now: int
+    rules: Rules
+    answered: bool = True
+
+
+def overdue_or_given_up(change: Change, job: Job, ending: Ending) -> Change:
+    """After a look that brought no verdict: raise job.overdue once, abandon at the end.
+
+    One without any answer proves little, for instance on a laptop that wakes before its network does: such a job is
+    overdue in twice the time, and is given up only if nothing is heard for a while more.
+    """
+    now, alarm, facts = ending.now, ending.rules.alarm, _facts(job, ending.now)
+    pace = _pace(job, ending.account)
     if job.give_up_at is not None and now >= job.give_up_at and job.state in (JobState.RUNNING, JobState.UNKNOWN):
+        if not ending.answered and not _had_more_time(job, pace):
+            more = min(pace.give_up_after, LONGEST_MORE)
+            return replace(change, job=replace(job, give_up_at=now + int(more * SECOND)))
         given_up = replace(job, state=JobState.ABANDONED, next_at=None)
-        raised = rules.alarm.raised(Notice("job.abandoned", job.id, now, given_up), facts)
+        raised = alarm.raised(Notice("job.abandoned", job.id, now, given_up), facts)
         return replace(change, job=given_up, raised=(*change.raised, raised))
-    if job.overdue_at is None and age_of(job, now) >= _pace(job, account).overdue_after:
+    if job.overdue_at is None and age_of(job, now) >= pace.overdue_after * (1 if ending.answered else 2):
         late = replace(job, overdue_at=now)
-        raised = rules.alarm.raised(Notice("job.overdue", job.id, now, late), facts)
+        raised = alarm.raised(Notice("job.overdue", job.id, now, late), facts)
         return replace(change, job=late, raised=(*change.raised, raised))
     return change
+
+
+def _had_more_time(job: Job, pace: Pace) -> bool:
+    # an unknown one counts from when its answer was given up, which is a little later than when it went out
+    went = job.submitted_at or (job.sent_at or job.created_at) + SLACK
+    return job.give_up_at is not None and job.give_up_at > went + int(pace.give_up_after * SECOND)
 
 
 def _facts(job: Job, now: int) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """What the outcome of a submission changes: only what provably made no job may be let go."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from schemas.answers import Busy, Refused, Unclear
 from schemas.event import Money
 from schemas.job import Claim, Job, JobState
 from schemas.vendor import Accepted, VendorError
+from schemas.vendors.veo3gen import VENDOR as VEO3GEN
 from tests.support.jobs import AIVIDEOAPI, NOON, SECOND, VREX, PlainAccount, job, rules, usd
 
 SAID_NO = Refused(400, VendorError("VALIDATION_ERROR", "bad size"))
@@ -134,3 +136,34 @@ def test_a_refused_order_frees_its_key_unless_it_was_answered_from_the_queue() -
     before = submitting(idempotency_key="k")
     assert changed(after(before, SAID_NO)).idempotency_key is None
     assert changed(after(before, SAID_NO, queued=True)).idempotency_key == "k"
+
+
+NO_KEY = Refused(401, VendorError("UNAUTHORIZED", "no"), stops=True)
+SPENT = Busy(3600, VendorError("spend_limit_exceeded", "no"), stops=True)
+
+
+@pytest.mark.parametrize("outcome", [NO_KEY, SPENT])
+def test_an_order_from_the_queue_waits_in_line_until_its_account_is_well(outcome: PlacingOutcome) -> None:
+    change = after(submitting(idempotency_key="k"), outcome, queued=True)
+    waiting = changed(change)
+    assert (waiting.state, waiting.next_at, waiting.idempotency_key) == (JobState.QUEUED, None, "k")
+    assert [(raised.code, raised.subject) for raised in change.raised] == [("account.stopped", "vrex")]
+
+
+def test_a_spending_limit_is_told_though_no_job_is_left() -> None:
+    change = after(submitting(), SPENT)
+    assert change.forget
+    assert [raised.code for raised in change.raised] == ["account.stopped"]
+    assert after(submitting(), BUSY).raised == ()
+
+
+def test_the_first_look_is_when_it_is_of_use() -> None:
+    soon = replace(placing(), first_look=7.5)
+    assert changed(after_submission(submitting(), Accepted("vg_1"), soon)).next_at == NOON + 7_500_000
+
+
+def test_an_order_in_doubt_is_sought_soon_where_the_vendor_has_a_history_and_else_waits() -> None:
+    sought = changed(after_submission(submitting(), Unclear("cut"), placing(vendor=VEO3GEN)))
+    assert (sought.next_at, sought.give_up_at) == (NOON + 20 * SECOND, NOON + 86_400 * SECOND)
+    waiting = changed(after(submitting(), Unclear("cut")))
+    assert (waiting.next_at, waiting.give_up_at) == (NOON + 1800 * SECOND, NOON + 86_400 * SECOND)
