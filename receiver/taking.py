@@ -45,7 +45,6 @@ class Taker:
         job = replace(
             self._job(account, order, Origin.ADOPTED),
             vendor_job_id=vendor_job_id,
-            submitted_at=now,
             next_at=now,
             give_up_at=now + int(account.pace.give_up_after * SECOND),
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Vendor = Annotated[str, typer.Argument(metavar="VENDOR", help="The account: vrex, or your own name for it.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="T", help="A tag, to find it by; again for more.")]
 Meta = Annotated[list[str] | None, typer.Option("--meta", metavar="K=V", help="Anything of your own; again for more.")]
+Model = Annotated[str | None, typer.Option(metavar="M", help="The vendor's model.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the clip is there.")]
 
 
@@ -32,7 +33,7 @@ def submit(  # noqa: PLR0913 - each argument is an option of the verb
     image: Annotated[
         list[str] | None, typer.Option(metavar="PATH-or-URL", help="An image to start from; again for more.")
     ] = None,
-    model: Annotated[str | None, typer.Option(metavar="M", help="The vendor's model.")] = None,
+    model: Model = None,
     params: Annotated[
         list[str] | None,
         typer.Option("-p", metavar="KEY=JSON", help="A field of the vendor's own API; plain text needs no quotes."),
@@ -91,18 +92,20 @@ def again(given: Given, job_id: Annotated[str, typer.Argument(metavar="ID")], *,
 
 
 @verb(*REMOTE)
-def adopt(
+def adopt(  # noqa: PLR0913 - each argument is an option of the verb
     given: Given,
     vendor: Vendor,
     vendor_job_id: Annotated[str, typer.Argument(metavar="VENDOR_JOB_ID", help="The id that the vendor gave.")],
     *,
     prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="What was ordered, where you know it.")] = None,
+    model: Model = None,
     tag: Tags = None,
     meta: Meta = None,
+    wait: Wait = False,
 ) -> None:
     """Take over a job ordered elsewhere."""
     with given.client() as client:
-        _finish(given, client, client.adopt(vendor, vendor_job_id, **_known(prompt, tag, meta)), wait=False)
+        _finish(given, client, client.adopt(vendor, vendor_job_id, **_known(prompt, model, tag, meta)), wait=wait)
 
 
 @verb(*REMOTE)
@@ -111,12 +114,13 @@ def expect(
     vendor: Vendor,
     *,
     prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="What will be ordered.")] = None,
+    model: Model = None,
     tag: Tags = None,
     meta: Meta = None,
 ) -> None:
     """Get a callback URL for an order placed elsewhere."""
     with given.client() as client:
-        job = client.expect(vendor, **_known(prompt, tag, meta))
+        job = client.expect(vendor, **_known(prompt, model, tag, meta))
     if given.as_json:
         return screen.print_json(job.raw)
     screen.say(job.callback_url or "")
@@ -124,10 +128,10 @@ def expect(
     return None
 
 
-def _known(prompt: str | None, tag: list[str] | None, meta: list[str] | None) -> Any:
+def _known(prompt: str | None, model: str | None, tag: list[str] | None, meta: list[str] | None) -> Any:
     from receiver.cli.pieces import pairs_of
 
-    given = {"prompt": prompt, "tags": tag, "metadata": pairs_of(meta or (), "--meta")}
+    given = {"prompt": prompt, "model": model, "tags": tag, "metadata": pairs_of(meta or (), "--meta")}
     return {name: value for name, value in given.items() if value}
 
 

@@ -105,7 +105,10 @@ def test_a_busy_vendor_says_when(run: Run, server: StandIn) -> None:
     [
         (("jbs",), "No such command 'jbs'. Did you mean 'jobs', 'job'?"),
         (("jobs", "--stat", "x"), "No such option: --stat"),
-        (("submit", "vrex"), "Missing argument 'PROMPT'."),
+        (
+            ("submit", "vrex"),
+            "Write `clipbell submit VENDOR PROMPT`, or `clipbell submit --batch FILE` with its options.",
+        ),
         (("job", JOB_ID, "--resolve", "perhaps"), "--resolve takes sent or not-sent."),
         (
             ("job", JOB_ID, "--resolve", "sent"),
