@@ -24,12 +24,11 @@ from starlette.types import Receive, Scope, Send
 T = TypeVar("T")
 _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
-#: A page of its own origin, without scripts, that may load nothing but the video that it is; the player needs the
-#: second line for that. Whoever could read the answer elsewhere has the link already.
+#: A page of its own origin, without scripts, that may load nothing but the video that it is; a browser's player needs
+#: the second line for that. Whoever reads the answer elsewhere has the link already. The server adds nosniff.
 _SAFE = {
     "content-security-policy": "sandbox; default-src 'none'; media-src 'self'",
     "access-control-allow-origin": "*",
-    "x-content-type-options": "nosniff",
 }
 
 
