@@ -7,10 +7,10 @@ import typer
 from receiver.cli import screen, words
 from receiver.cli.screen import Column
 from receiver.cli.trouble import FAILED, WrongUsage
-from receiver.cli.verb import READING, REMOTE, Given, verb
+from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
-    from receiver.client import Handler, Vendor
+    from receiver.client import Handler, Seen, Vendor
 
 HANDLER_COLUMNS = (
     Column("name"),
@@ -36,11 +36,11 @@ def handlers(
     return _test(given, name)
 
 
-@verb(*READING)
+@verb(*REMOTE)
 def vendors(
     given: Given, name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this one.")] = None
 ) -> None:
-    """Show what each vendor can do, its limits, prices and quirks."""
+    """Show what each vendor can do, its limits, prices, quirks, and how it fares."""
     from receiver.cli.trouble import Failure
     from receiver.client import Vendor
 
@@ -98,6 +98,24 @@ def _test(given: Given, name: str) -> None:
 
 
 def _known(given: Given) -> dict[str, Any]:
+    """Every vendor's facts: with what was seen of it, where the server answers."""
+    from receiver.client import NoToken, ServerUnreachable
+    from schemas.errors import ConfigurationError
+
+    try:
+        with given.client() as client:
+            return {vendor.name: dict(vendor.raw) for vendor in client.vendors()}
+    except ServerUnreachable:
+        if given.server:
+            raise
+        screen.note("The server does not answer, so what it has seen of the vendors is not shown.")
+    except (ConfigurationError, NoToken):
+        if given.server or given.config:
+            raise
+    return _by_the_book(given)
+
+
+def _by_the_book(given: Given) -> dict[str, Any]:
     """Every vendor's facts, with the accounts of the configuration where there is one."""
     from receiver.registry import vendors as all_vendors
     from receiver.web.catalogue import vendor_json
@@ -110,7 +128,7 @@ def _known(given: Given) -> dict[str, Any]:
             raise
         accounts = []
     return {
-        vendor.name: vendor_json(vendor, [a.name for a in accounts if a.vendor.name == vendor.name])
+        vendor.name: {**vendor_json(vendor, [a.name for a in accounts if a.vendor.name == vendor.name]), "seen": []}
         for vendor in all_vendors().values()
     }
 
@@ -134,10 +152,26 @@ def _print_vendor(found: "Vendor") -> None:
                 f"{charged}; failed jobs {'are refunded' if found.refunds_failed else 'may not be refunded'}",
             ),
             ("  videos live", words.span(found.url_life_seconds) if found.url_life_seconds else ""),
+            *((f"  seen of {each.account}", _seen(each, by_callback=found.callbacks)) for each in found.seen),
         ]
     )
     for quirk in found.quirks:
         screen.say(f"  - {words.clean(quirk)}")
+
+
+def _seen(found: "Seen", *, by_callback: bool) -> str:
+    """How an account fared lately, in a line."""
+    from receiver.cli.meter import counted
+
+    if not found.jobs:
+        return "nothing yet"
+    said = [counted(found.states)]
+    if found.median_seconds is not None:
+        said.append(f"half of the clips done within {words.span(found.median_seconds)}")
+    if by_callback:
+        told = ("on_time", "on time"), ("late", "late"), ("lost", "lost")
+        said.append("callbacks " + ", ".join(f"{found.callbacks.get(key, 0)} {word}" for key, word in told))
+    return "; ".join(said)
 
 
 def _prices(found: "Vendor") -> str:

@@ -38,6 +38,7 @@ from .models import (
     Loss,
     Money,
     Page,
+    Seen,
     Vendor,
     Video,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "Page",
     "Problem",
     "Refused",
+    "Seen",
     "ServerFailed",
     "ServerUnreachable",
     "Unauthorized",

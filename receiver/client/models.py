@@ -279,6 +279,19 @@ class Handler(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen(Record):
+    """What the newest jobs of an account show; `median_seconds` None: no clip was completed yet."""
+
+    account: str
+    jobs: int
+    #: state -> how many
+    states: Object
+    #: `on_time`, `late`, `lost` -> how many
+    callbacks: Object
+    median_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor(Record):
     """What is known of a vendor, and which accounts of it are configured."""
 
@@ -298,6 +311,8 @@ class Vendor(Record):
     refunds_failed: bool
     url_life_seconds: float | None
     quirks: Words
+    #: By account; empty where nobody asked the server.
+    seen: Annotated[tuple[Seen, ...], many(Seen)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,12 +87,12 @@ class Catalogue:
         return JSONResponse({"handler": name, "ok": is_well, "results": results})
 
     async def vendors(self, request: Request) -> Response:
-        """`GET /v1/vendors`: what each vendor can do, its limits, prices and quirks."""
-        accounts = self._kit.settings.accounts.values()
-        items = [
-            vendor_json(vendor, [a.name for a in accounts if a.vendor.name == vendor.name])
-            for vendor in registry.vendors().values()
-        ]
+        """`GET /v1/vendors`: what each vendor can do, its limits, prices and quirks, and what was seen of it here."""
+        items = []
+        for vendor in registry.vendors().values():
+            names = [a.name for a in self._kit.settings.accounts.values() if a.vendor.name == vendor.name]
+            seen = [{"account": name, **await self._kit.store.seen(name)} for name in names]
+            items.append({**vendor_json(vendor, names), "seen": seen})
         return JSONResponse({"items": items, "next": None})
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from receiver.web.catalogue import vendor_json
+from schemas.vendors.vrex import VENDOR as VREX
 from tests.receiver.cli.conftest import Run
 from tests.support.api_stand_in import (
     DELIVERY_ID,
@@ -23,6 +25,7 @@ from tests.support.api_stand_in import (
     line,
 )
 from tests.support.command_line import clipbell
+from tests.support.http_server import closed_port
 
 ALERT = {
     "id": "alr_1",
@@ -49,6 +52,19 @@ HANDLER = {
 }
 
 
+VENDOR = {
+    **vendor_json(VREX, ["vrex", "second"]),
+    "seen": [
+        {
+            "account": "vrex",
+            "jobs": 120,
+            "states": {"completed": 110, "failed": 9, "running": 1},
+            "callbacks": {"on_time": 100, "late": 8, "lost": 2},
+            "median_seconds": 47.8,
+        },
+        {"account": "second", "jobs": 0, "states": {}, "callbacks": {}, "median_seconds": None},
+    ],
+}
 PAUSED = {**HANDLER, "health": "paused", "paused_until": "2026-11-20T12:30:00Z", "parked": 3, "last_reason": "HTTP 500"}
 
 
@@ -57,6 +73,7 @@ def full(server: StandIn) -> StandIn:
     """A server that has one of everything."""
     server.lists |= {
         "/v1/jobs": [completed()],
+        "/v1/vendors": [VENDOR],
         "/v1/events": [event()],
         "/v1/deliveries": [delivery()],
         "/v1/evidence": [evidence()],
@@ -208,6 +225,26 @@ def test_the_vendors_need_no_server_and_no_configuration(tmp_path: Path) -> None
     ended = clipbell("vendors", "vrex", folder=tmp_path)
     assert (ended.code, ended.err) == (0, "")
     assert "second $0.017" in ended.out
+
+
+def test_the_vendors_come_with_what_the_server_has_seen_of_them(full: StandIn, run: Run) -> None:
+    ended = run("vendors", "vrex")
+    assert ended.code == 0
+    said = [line.strip() for line in ended.out.splitlines() if "seen of" in line]
+    assert [" ".join(line.split()) for line in said] == [
+        "seen of vrex 110 completed, 9 failed, 1 running; half of the clips done within 48 s; "
+        "callbacks 100 on time, 8 late, 2 lost",
+        "seen of second nothing yet",
+    ]
+
+
+def test_without_its_server_the_vendors_are_shown_and_it_is_said(folder: Path, server: StandIn, run: Run) -> None:
+    config = folder / "clipbell.toml"
+    config.write_text(config.read_text().replace(str(server.server.port), str(closed_port())))
+    ended = run("vendors")
+    assert ended.code == 0
+    assert ended.err == "The server does not answer, so what it has seen of the vendors is not shown.\n"
+    assert "seen of" not in ended.out
 
 
 def test_a_server_and_a_token_are_enough(server: StandIn, tmp_path: Path) -> None:
