@@ -33,6 +33,7 @@ from schemas.errors import (
     Problem,
     RequestRefused,
     StoreUnavailable,
+    Taken,
     Unanswered,
     Unsent,
     VendorBalance,
@@ -147,13 +148,13 @@ class Submitter:
             return Going(None, begun.again)
         return Going(self._start(begun.job, account, submission, queued=True))
 
-    async def order_again(self, job: Job) -> Receipt:
-        """Order the same again, as a new job.
+    async def order_again(self, job: Job, key: str | None = None) -> Receipt:
+        """Order the same again, as a new job, under an idempotency key of its own.
 
         Raises: as `order`.
         """
         order = await self._order_of(job)
-        return await self.order(order.model_copy(update={"idempotency_key": None, "queue": False, "batch": None}))
+        return await self.order(order.model_copy(update={"idempotency_key": key, "queue": False, "batch": None}))
 
     async def drain(self, seconds: float) -> None:
         """At the end: wait for the orders that are under way."""
@@ -244,6 +245,16 @@ class Submitter:
         return read_submission(account.vendor, answer, _moment(self._kit)), evidence
 
     async def _commit(self, job: Job, outcome: PlacingOutcome, placing: Placing, evidence: Evidence | None) -> Applied:
+        try:
+            return await self._committed(job, outcome, placing, evidence)
+        except Taken:
+            # the vendor has taken something, and nobody but the vendor knows what
+            lost = Unclear("it was answered with the id of another job")
+            return await self._committed(job, lost, placing, evidence)
+
+    async def _committed(
+        self, job: Job, outcome: PlacingOutcome, placing: Placing, evidence: Evidence | None
+    ) -> Applied:
         for left in reversed(range(COMMIT_TRIES)):
             try:
                 return await self._kit.store.apply(

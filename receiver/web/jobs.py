@@ -47,7 +47,7 @@ class Jobs:
     async def order(self, request: Request) -> Response:
         """`POST /v1/jobs`."""
         data = await json_of(request, MAX_ORDER, InvalidOrder)
-        key = request.headers.get("idempotency-key")
+        key = _checked(request.headers.get("idempotency-key"))
         if key is not None and isinstance(data, dict):
             data = _with_key(data, key)
         return await self._placed(await self._submitter.order(order_from_json(data)))
@@ -91,7 +91,8 @@ class Jobs:
 
     async def again(self, request: Request) -> Response:
         """`POST /v1/jobs/{id}/again`: order the same as a new job."""
-        return await self._placed(await self._submitter.order_again(await self._job(request)))
+        key = _checked(request.headers.get("idempotency-key"))
+        return await self._placed(await self._submitter.order_again(await self._job(request), key))
 
     async def resolve(self, request: Request) -> Response:
         """`POST /v1/jobs/{id}/resolve`: a person says whether the vendor has the order."""
@@ -125,9 +126,13 @@ class Jobs:
         return job
 
 
-def _with_key(data: dict[str, Any], key: str) -> dict[str, Any]:
-    if not 0 < len(key) <= MAX_KEY:
+def _checked(key: str | None) -> str | None:
+    if key is not None and not 0 < len(key) <= MAX_KEY:
         raise InvalidOrder([Problem("Idempotency-Key", f"must have 1 to {MAX_KEY} characters")])
+    return key
+
+
+def _with_key(data: dict[str, Any], key: str) -> dict[str, Any]:
     if data.get("idempotency_key") not in (None, key):
         raise InvalidOrder([Problem("idempotency_key", "differs from the header Idempotency-Key; give one of them")])
     return {**data, "idempotency_key": key}
