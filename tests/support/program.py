@@ -33,6 +33,8 @@ class Program:
             base_url=self.url, headers={"authorization": f"Bearer {API_TOKEN}"}, timeout=30, trust_env=False
         )
         self._base_urls = base_urls
+        #: What is started; a test of the tests may put another program in its place.
+        self.serve: list[str] = [CLIPBELL, "serve"]
         #: None: nobody can call back.
         self.public_url: str | None = self.url
         self.options: dict[str, Any] = {}
@@ -61,12 +63,16 @@ class Program:
 
     def start(self, *arguments: str) -> None:
         """Start the server and wait until it answers."""
+        self.begin(*arguments)
+        self.eventually(self._answers, "the server to answer")
+
+    def begin(self, *arguments: str) -> None:
+        """Start the server and wait for nothing."""
         self.configure()
         with (self.folder / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [CLIPBELL, "serve", *arguments], cwd=self.folder, stdout=log, stderr=log, env=self.environment()
+                [*self.serve, *arguments], cwd=self.folder, stdout=log, stderr=log, env=self.environment()
             )
-        self.eventually(self._answers, "the server to answer")
 
     def environment(self) -> dict[str, str]:
         """What the program sees of the environment: nothing of ours."""
