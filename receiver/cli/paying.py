@@ -62,13 +62,14 @@ def _lines(given: Given, export: Path | None) -> None:
 
 def _columns(by: str) -> tuple[Column, ...]:
     numbers = ("charged", "refunded", "total", "open", "jobs", "unpriced")
-    return (Column(by), Column("unit"), *(Column(title, right=True) for title in numbers))
+    return (Column(by), Column("unit", flexible=True), *(Column(title, right=True) for title in numbers))
 
 
 def _row(found: "LedgerSum") -> tuple[str, ...]:
     amounts = (found.charged, found.refunded, found.total, found.open_estimate)
     numbers = (str(found.jobs), str(found.unknown_lines))
-    return (words.clean(found.key), found.unit, *(f"{amount.normalize():f}" for amount in amounts), *numbers)
+    unit = f"{found.unit} of {found.vendor}" if found.vendor and found.vendor != found.key else found.unit
+    return (words.clean(found.key), unit, *(f"{amount.normalize():f}" for amount in amounts), *numbers)
 
 
 def _totals(sums: "Sequence[LedgerSum]", by: str) -> list[tuple[str, ...]]:

@@ -213,6 +213,8 @@ class LedgerSum(Record):
 
     key: str
     unit: str
+    #: Whose credits they are; None of dollars.
+    vendor: str | None
     charged: Amount
     refunded: Amount
     total: Amount

@@ -44,7 +44,7 @@ def read_ledger(connection: Connection, query: Query) -> list[Line]:
 
 
 def read_sums(connection: Connection, grouping: str) -> list[Mapping[str, Any]]:
-    """Sum lines and open estimates, one row for each key and unit.
+    """Sum lines and open estimates, one row for each key and unit, of credits one for each vendor.
 
     Raises: ValueError for a grouping that does not exist.
     """
@@ -52,7 +52,11 @@ def read_sums(connection: Connection, grouping: str) -> list[Mapping[str, Any]]:
         raise ValueError(f"the ledger cannot be summed by {grouping}; it can by {', '.join(GROUPINGS)}")
     rows = connection.execute(_summed(union_all(_booked_parts(grouping), _open_parts(grouping)).subquery())).fetchall()
     shaped = [_shape(grouping, *row) for row in rows]
-    return sorted(shaped, key=lambda row: (row["key"] is not None, row["key"] or "", row["unit"] or ""))
+    return sorted(shaped, key=_place)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["key"] is not None, row["key"] or "", row["unit"] or "", row["vendor"] or ""
 
 
 def _booked_parts(grouping: str) -> Select[Any]:
@@ -62,6 +66,7 @@ def _booked_parts(grouping: str) -> Select[Any]:
     parts = select(
         _key(grouping, keys).label("key"),
         unit.label("unit"),
+        _whose(unit, _lines.vendor).label("vendor"),
         _lines.job_id.label("job_id"),
         _lines.kind.label("kind"),
         _lines.micros.label("micros"),
@@ -71,8 +76,16 @@ def _booked_parts(grouping: str) -> Select[Any]:
 
 def _open_parts(grouping: str) -> Select[Any]:
     keys = {"vendor": _jobs.vendor, "account": _jobs.account, "day": _jobs.created_at // _DAY}
-    parts = select(_key(grouping, keys), _jobs.estimate_unit, _jobs.id, literal("open"), EXPECTED)
+    unit = _jobs.estimate_unit
+    parts = select(
+        _key(grouping, keys), unit, _whose(unit, _jobs.vendor), _jobs.id, literal("open"), EXPECTED.label("open")
+    )
     return _with_tags(grouping, parts.select_from(tables.jobs)).where(_is_open, EXPECTED > 0)
+
+
+def _whose(unit: ColumnElement[Any], vendor: ColumnElement[Any]) -> ColumnElement[Any]:
+    # a credit of one vendor is not worth that of another: they are never added up
+    return case((unit == "credits", vendor), else_=None)
 
 
 def _key(grouping: str, keys: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
@@ -91,17 +104,16 @@ def _summed(parts: Subquery) -> Select[Any]:
 
     unknown = func.sum(case((part.kind == "unknown", 1), else_=0))
     jobs = func.count(part.job_id.distinct())
-    sums = select(part.key, part.unit, of("charge"), of("refund"), of("open"), unknown, jobs)
-    return sums.group_by(part.key, part.unit)
+    sums = select(part.key, part.unit, part.vendor, of("charge"), of("refund"), of("open"), unknown, jobs)
+    return sums.group_by(part.key, part.unit, part.vendor)
 
 
-def _shape(
-    grouping: str, key: Any, unit: str | None, charged: int, refunded: int, open_: int, *counts: int
-) -> dict[str, Any]:
-    unknown_lines, jobs = counts
+def _shape(grouping: str, key: Any, unit: str | None, vendor: str | None, *figures: int) -> dict[str, Any]:
+    charged, refunded, open_, unknown_lines, jobs = figures
     return {
         "key": _day_of(key) if grouping == "day" else key,
         "unit": unit,
+        "vendor": vendor,
         "charged": _decimal(charged),
         "refunded": _decimal(refunded),
         "total": _decimal(charged + refunded),

@@ -337,8 +337,9 @@ class Store(Accounts, Parking, Protocol):
     async def ledger_sums(self, by: str) -> list[Mapping[str, Any]]:
         """Sum lines and open estimates by vendor, account, day (UTC), model or tag.
 
-        Rows `{"key", "unit", "charged", "refunded", "total", "open_estimate", "unknown_lines", "jobs"}` with amounts
-        as Decimals, one for each key and unit, ordered by key. Exact: sums are of integers. `open_estimate` is of
+        Rows `{"key", "unit", "vendor", "charged", "refunded", "total", "open_estimate", "unknown_lines", "jobs"}`
+        with amounts as Decimals, one for each key and unit, and of credits one for each `vendor` (None for dollars),
+        ordered by key. Exact: sums are of integers. `open_estimate` is of
         jobs queued, submitting, running or unknown, less what is booked for them already. `refunded` is negative,
         as its lines are; a line of unknown amount counts under the unit of its job. The key None, for what has no
         model or tag, comes first; a job with several tags counts under each.

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from receiver.store.protocol import Change, Line, Query, Store, Totals
+from schemas.event import Unit
 from schemas.job import JobState
 from tests.support.stored import (
     DAY,
@@ -98,7 +99,8 @@ def row(key: str | None, unit: str | None = "USD", **figures: Any) -> dict[str, 
     """A row of sums."""
     nothing = {"charged": "0", "refunded": "0", "total": "0", "open_estimate": "0"}
     amounts = {name: Decimal(figures.pop(name, zero)) for name, zero in nothing.items()}
-    return {"key": key, "unit": unit, **amounts, "unknown_lines": 0, "jobs": 1, **figures}
+    vendor = "veo3gen" if unit == "credits" else None
+    return {"key": key, "unit": unit, "vendor": vendor, **amounts, "unknown_lines": 0, "jobs": 1, **figures}
 
 
 async def a_few(store: Store) -> None:
@@ -173,6 +175,29 @@ def test_the_ledger_is_summed_by(play: Play, by: str, expected: list[dict[str, A
     async def scenario(store: Store) -> None:
         await a_few(store)
         assert await store.ledger_sums(by) == expected
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("by", ["day", "model", "tag"])
+def test_credits_of_two_vendors_are_never_added_up(play: Play, by: str) -> None:
+    async def scenario(store: Store) -> None:
+        await placed(
+            store,
+            a_job(1, tags=("a",), vendor="ulazai", account="one"),
+            a_job(2, tags=("a",), vendor="artnex", account="two"),
+            a_job(3, tags=("a",), vendor="artnex", account="three", estimate=usd("5", "credits"), created_at=NOON),
+            a_job(4, tags=("a",)),
+            a_job(5, tags=("a",), vendor="other", account="four"),
+        )
+        whose = {1: "ulazai", 2: "artnex", 4: "vrex", 5: "other"}
+        units: dict[int, Unit] = {1: "credits", 2: "credits", 4: "USD", 5: "USD"}
+        lines = [line(n, usd("7", units[n]), job_id=f"job_{n:04d}", vendor=name) for n, name in whose.items()]
+        await book(store, *lines)
+        found = [
+            (each["unit"], each["vendor"], each["total"], each["open_estimate"]) for each in await store.ledger_sums(by)
+        ]
+        assert found == [("USD", None, 14, 0), ("credits", "artnex", 7, 5), ("credits", "ulazai", 7, 0)]
 
     play(scenario)
 
