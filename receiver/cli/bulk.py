@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from receiver import clock
 from receiver.cli import screen, words
 from receiver.cli.batch_file import Entry, Finding, batch_id_of, read_entries, refuse
 from receiver.cli.meter import OPEN, Meter, costs_of, counted, metering
@@ -173,13 +174,13 @@ class Bulk:
         """Ask again while the server is away; an order has its key, so that asking twice orders once."""
         from receiver.client import ServerFailed, ServerUnreachable
 
-        end = time.monotonic() + AWAY
+        end = clock.monotonic() + AWAY
         while True:
             try:
                 return ask()
             except (ServerUnreachable, ServerFailed) as error:
                 first = not self._is_queueing and isinstance(error, ServerUnreachable) and not error.sent
-                if first or error.code == "not_clipbell" or time.monotonic() > end:
+                if first or error.code == "not_clipbell" or clock.monotonic() > end:
                     raise
             time.sleep(LOOK)
 

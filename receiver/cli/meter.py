@@ -1,12 +1,12 @@
 """Meter: how a batch fares, as a bar on a terminal, as a line now and then elsewhere. Writes to stderr only."""
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from receiver import clock
 from receiver.cli import screen, words
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Meter:
     def stands(self, batch: "Batch") -> None:
         """How the batch stands now."""
         ended = batch.jobs - sum(batch.states.get(state, 0) for state in OPEN)
-        now = time.monotonic()
+        now = clock.monotonic()
         self._began = self._began or (now, ended)
         parts = [counted(batch.states), costs_of(batch.costs)]
         if ended < batch.jobs:
@@ -55,9 +55,9 @@ class Meter:
 
     def _say(self, text: str, *, last: bool) -> None:
         at, before = self._told
-        if text != before and (last or time.monotonic() - at >= APART):
+        if text != before and (last or clock.monotonic() - at >= APART):
             screen.note(text)
-            self._told = (time.monotonic(), text)
+            self._told = (clock.monotonic(), text)
 
 
 @contextmanager
