@@ -73,7 +73,10 @@ def after_look(job: Job | None, look: Look, door: Door, rules: Rules) -> Change:
         return change
     if after.state in RESTING:
         return replace(change, job=replace(after, looks=after.looks + 1))
-    again = replace(after, next_at=now + int(wait_after(after, look, now) * SECOND), looks=after.looks + 1)
+    next_at = now + int(wait_after(after, look, now) * SECOND)
+    if not isinstance(look.outcome, Busy | Refused):
+        next_at = min([next_at, *(end for end in ends_of(after, look.account) if end > now)])
+    again = replace(after, next_at=next_at, looks=after.looks + 1)
     if job.state is JobState.ABANDONED:
         # it is at work after all: it gets as long again
         again = replace(again, give_up_at=now + int(_pace(job, look.account).give_up_after * SECOND))
@@ -114,10 +117,15 @@ def after_waiting(job: Job | None, account: Account, now: int, rules: Rules) -> 
     after = change.job or job
     if after.state is JobState.ABANDONED:
         return change
-    overdue = (after.submitted_at or after.created_at) + int(_pace(job, account).overdue_after * SECOND)
-    ends = [after.give_up_at, overdue if after.overdue_at is None else None]
-    next_at = min((end for end in ends if end is not None), default=now + 3600 * SECOND)
+    next_at = min(ends_of(after, account), default=now + 3600 * SECOND)
     return replace(change, job=replace(after, next_at=max(next_at, now + SECOND)))
+
+
+def ends_of(job: Job, account: Account) -> tuple[int, ...]:
+    """The moments at which an unsettled job becomes overdue and is given up: a look is due then at the latest."""
+    overdue = (job.submitted_at or job.created_at) + int(_pace(job, account).overdue_after * SECOND)
+    ends = (overdue if job.overdue_at is None else None, job.give_up_at)
+    return tuple(end for end in ends if end is not None)
 
 
 def wait_after(job: Job, look: Look, now: int) -> float:

@@ -90,6 +90,7 @@ def _accepted(job: Job, accepted: Accepted, placing: Placing) -> Change:
     if job.is_settled:
         return Change(job=replace(taken, give_up_at=None), lines=books.lines, cleared=cleared)
     first = pace.poll_after if placing.first_look is None else placing.first_look
+    first = min(first, pace.overdue_after, pace.give_up_after)
     next_at = now if job.claim else now + int(first * SECOND)
     running = replace(taken, state=JobState.RUNNING, next_at=next_at, failure=None)
     return Change(job=running, lines=books.lines, cleared=cleared)

@@ -82,7 +82,7 @@ def settle(job: Job | None, report: Report, door: Door, rules: Rules) -> Change:
 def _open(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> Change:
     if job.vendor_job_id is None and report.vendor_job_id:
         job = replace(job, vendor_job_id=report.vendor_job_id)
-    if said not in STATES or (said is Said.COMPLETED and not report.videos):
+    if said not in STATES or (said is Said.COMPLETED and not any(video.is_usable for video in report.videos)):
         return _still_running(job, report, door, rules)
     if rules.wants_confirmation(door.source, said):
         return _claim(job, said, door, rules)

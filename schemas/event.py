@@ -4,6 +4,7 @@ The JSON form is that of the contract (version 1): times RFC 3339 in UTC, amount
 knows a vendor.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 Unit = Literal["USD", "credits"]
 MICROS = 1_000_000
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -80,6 +82,11 @@ class Video:
     def is_url(self) -> bool:
         """Whether `url` can be fetched at all (Vrex's `raw_key` gives an object key instead)."""
         return self.url.startswith(("https://", "http://"))
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether `url` is one that can be fetched, or an object key, and not an address of some other kind."""
+        return self.is_url or not _SCHEME.match(self.url)
 
     def to_json(self) -> dict[str, str | None]:
         """Say it in the contract's shape."""

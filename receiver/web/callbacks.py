@@ -45,7 +45,7 @@ class Callbacks:
             job_id = self._kit.tokens.read(account, token)
         except BadToken:
             self._count("unauthentic")
-            await _answer(send, 404, b"Not found\n")
+            await _answer(send, 404, b"Not Found\n")
             return
         if scope["method"] != "POST":
             await _answer(send, 405, b"Only POST is taken here\n", (b"allow", b"POST"))

@@ -177,7 +177,8 @@ class Guard(HttpToolsProtocol):
     def _judge_head(self) -> None:
         limits = self.limits
         if len(self.url) > limits.target:
-            raise Refused(414)
+            # a token that is far too long is a wrong one, and told so like every other
+            raise Refused(404 if self.url.startswith(b"/callbacks/") else 414)
         if len(self.headers) > limits.headers or self._head_is_too_large():
             raise Refused(431)
         host = None

@@ -7,7 +7,7 @@ import pytest
 
 from receiver.settle import settle
 from receiver.store.protocol import Change
-from schemas.event import EventType, Failure, Source, Trust
+from schemas.event import EventType, Failure, Source, Trust, Video
 from schemas.job import Claim, Job, JobState
 from schemas.report import Said
 from tests.support.jobs import NOON, SECOND, door, job, report, rules, usd
@@ -130,6 +130,20 @@ def test_a_completed_job_without_a_video_is_asked_for_again() -> None:
     assert settled(change).state is JobState.RUNNING
     assert settled(change).next_at == NOON + 75 * SECOND
     assert change.told == ()
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "ftp://a.example/v.mp4"])
+def test_an_address_that_nobody_can_fetch_is_no_video(url: str) -> None:
+    change = settle(job(), report(videos=(Video(url),)), door(), rules())
+    assert settled(change).state is JobState.RUNNING
+    assert settled(change).next_at == NOON + 75 * SECOND
+    assert change.told == ()
+
+
+def test_an_object_key_is_a_video_that_nobody_downloads() -> None:
+    change = settle(job(), report(videos=(Video("video-gen/vg_1.mp4"),)), door(), rules())
+    assert settled(change).state is JobState.COMPLETED
+    assert settled(change).videos == (Video("video-gen/vg_1.mp4"),)
 
 
 def test_a_callback_before_the_submit_answer_completes_the_job() -> None:
