@@ -13,7 +13,8 @@ from receiver.web.stream import Stream
 
 def test_every_route_is_described_and_every_description_is_a_route() -> None:
     # a room's routes need nothing of what it is built from
-    rooms: list[Any] = [room.__new__(room) for room in (Health, Jobs, Lists, Catalogue, Description, LivingLinks, Stream)]
+    kinds: list[Any] = [Health, Jobs, Lists, Catalogue, Description, LivingLinks, Stream]
+    rooms = [room.__new__(room) for room in kinds]
     served = {
         (method.lower(), route.path)
         for room in rooms
