@@ -8,6 +8,7 @@ order is not known here.
 import csv
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ _EXAMPLES = {"list": '["spring"]', "object": '{"seed": 7}', "number": "8"}
 _KINDS: Mapping[str, type] = {"list": list, "object": dict, "number": int}
 #: Given to the whole file.
 OF_THE_FILE = ("batch", "queue")
+
+
+# what would have to be quoted on a command line
+_ODD = re.compile(r"[^A-Za-z0-9._]+")
 
 
 class Unfit(ValueError):
@@ -56,7 +61,7 @@ class Finding:
 def batch_id_of(path: Path) -> str:
     """The name of a file's batch: the same for the same file, whatever is in it."""
     whole = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
-    return f"{path.stem[:80]}-{whole[:8]}"
+    return f"{_ODD.sub('-', path.stem)[:80]}-{whole[:8]}"
 
 
 def read_entries(path: Path, batch: str, vendor: str | None) -> list[Entry]:
