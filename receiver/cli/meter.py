@@ -28,7 +28,7 @@ class Meter:
     def __init__(self, progress: "Progress | None") -> None:
         self._progress = progress
         self._tasks: dict[str, int] = {}
-        self._told = (0.0, "")
+        self._told = (0.0, "", "")
         self._began: tuple[float, int] | None = None
 
     def queued(self, what: str, done: int, total: int) -> None:
@@ -47,17 +47,18 @@ class Meter:
 
     def _show(self, what: str, done: int, total: int, text: str, *, last: bool) -> None:
         if self._progress is None:
-            self._say(f"{what} {done} of {total}{f': {text}' if text else ''}", last=last)
+            self._say(what, f"{what} {done} of {total}{f': {text}' if text else ''}", last=last)
             return
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=total, text="")
         self._progress.update(self._tasks[what], completed=done, total=total, text=text)  # type: ignore[arg-type] # a TaskID is an int
 
-    def _say(self, text: str, *, last: bool) -> None:
-        at, before = self._told
-        if text != before and (last or clock.monotonic() - at >= APART):
+    def _say(self, what: str, text: str, *, last: bool) -> None:
+        at, what_before, before = self._told
+        now = clock.monotonic()
+        if text != before and (last or what != what_before or now - at >= APART):
             screen.note(text)
-            self._told = (clock.monotonic(), text)
+            self._told = (now, what, text)
 
 
 @contextmanager
