@@ -9,7 +9,7 @@ import pytest
 from receiver.store.accounts import Begun, Demand, Rate
 from receiver.store.protocol import Change, Store, Totals
 from schemas.errors import BudgetReached
-from schemas.job import Job, JobState
+from schemas.job import Job, JobState, Origin
 from tests.support.stored import (
     DAY,
     MINUTE,
@@ -146,6 +146,28 @@ def test_two_at_once_do_not_both_find_money_for_one(play: Play) -> None:
         more = [store.place(a_job(n, estimate=usd("1"), created_at=NOON), ORDER, admit=admit) for n in range(20, 25)]
         answers = await asyncio.gather(*calls, *more, return_exceptions=True)
         assert sum(isinstance(answer, BudgetReached) for answer in answers) == 9
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("holder", "holds"),
+    [
+        (a_job(9), True),
+        (a_job(9, state=JobState.SUBMITTING), True),
+        (a_job(9, state=JobState.UNKNOWN), True),
+        (a_job(9, state=JobState.UNKNOWN, overdue_at=NOON), False),
+        (a_job(9, origin=Origin.EXPECTED), True),
+        (a_job(9, origin=Origin.EXPECTED, vendor_job_id=None), False),
+        (a_job(9, state=JobState.COMPLETED), False),
+        (a_job(9, account="other"), False),
+    ],
+)
+def test_an_order_waits_for_a_place_at_its_vendor(play: Play, holder: Job, holds: bool) -> None:
+    async def scenario(store: Store) -> None:
+        await placed(store, holder, queued())
+        answer = await begun(store, demand=Demand("vrex", (), max_open=1))
+        assert (answer.job is None, answer.again > NOON) == (holds, holds)
 
     play(scenario)
 
