@@ -95,7 +95,9 @@ class Keeper:
 
     async def _rest(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), IDLE)
+            # not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake
+            async with asyncio.timeout(IDLE):
+                await self._wake.wait()
 
     async def _tend(self, job: Job) -> None:
         began = _monotonic()

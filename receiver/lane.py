@@ -90,7 +90,8 @@ class Lane:
         with suppress(StoreUnavailable):
             await self._give_back(list(self._held.values()), Finish("pending", None, next_at=self._kit.now()))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.post.handler.close(), 5)
+            async with asyncio.timeout(5):
+                await self.post.handler.close()
 
     # --- claiming ---
 
@@ -142,8 +143,10 @@ class Lane:
 
     async def _rest(self) -> None:
         pause = self._window.wait(_monotonic()) or IDLE
+        # not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), min(pause, IDLE))
+            async with asyncio.timeout(min(pause, IDLE)):
+                await self.wake.wait()
 
     async def _beat(self) -> None:
         while True:
@@ -177,6 +180,14 @@ class Lane:
         self.wake.set()
 
     async def _call(self, batch: Sequence[Claimed]) -> None:
+        try:
+            with suppress(StoreUnavailable):
+                await self.ward.judge(await self._carry(batch))
+        finally:
+            if any(claimed.delivery.id == self.ward.probe for claimed in batch):
+                self.ward.probe = None
+
+    async def _carry(self, batch: Sequence[Claimed]) -> Sequence[Tried]:
         live = [claimed for claimed in batch if claimed.delivery.claims <= DEATHS]
         outcomes = await self._hand_over(live) if live else {}
         tried = []
@@ -188,8 +199,7 @@ class Lane:
             is_probe = delivery.id == self.ward.probe
             tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
             await self._record(claimed, ending(self._ending(claimed, outcome, is_probe=is_probe), self._kit.rules))
-        with suppress(StoreUnavailable):
-            await self.ward.judge(tried)
+        return tried
 
     def _tried(self, delivery_id: str, outcome: Outcome, *, is_probe: bool) -> Tried:
         kind = self.post.type

@@ -52,8 +52,6 @@ class Ward:
             health, act = judged(self._health, tried)
             await self._act(act, health.pause, tried)
             self._health = health
-            if any(each.delivery_id == self.probe for each in batch):
-                self.probe = None
             self.version += 1
 
     async def _act(self, act: Act, pause: Pause | None, tried: Tried) -> None:

@@ -113,7 +113,11 @@ async def with_courier(stage: Stage, posts: Sequence[Post], scenario: Callable[[
         assert courier.dead == []
     finally:
         leave()
-        await courier.stop(1)
+        # a lane that is woken in the very moment in which it is stopped stops all the same
+        courier.wake(["team"])
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await courier.stop(1)
 
 
 async def events(store: Store, numbers: range) -> None:
