@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from receiver import clock
 from receiver.store import sql, tables
 from receiver.store.backend import Backend
 from receiver.store.protocol import Changed
@@ -26,6 +27,8 @@ LARGEST_GROUP = 256
 MOST_WAITING = 50_000
 #: Seconds without work after which there is time for housekeeping.
 IDLE = 0.5
+#: Seconds until housekeeping that failed is tried again, however much work there is.
+CARE_AGAIN = 1.0
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -112,6 +115,7 @@ class Writer:
         self._works = True
         #: Why housekeeping failed last; None: it did not.
         self.trouble: str | None = None
+        self._care_again_at = 0.0
 
     def start(self) -> None:
         """Begin to write."""
@@ -285,10 +289,13 @@ class Writer:
         if self._connection is None:
             return
         done = False
+        # health shows what failed until it is done, and who asks for it may keep every idle moment away
+        again = self.trouble is not None and clock.monotonic() >= self._care_again_at
         with Trial() as trial:
-            done = self._backend.care(self._connection, idle=idle)
+            done = self._backend.care(self._connection, idle=idle or again)
         if trial.error is not None:
             self.trouble = reason_of(trial.error)
+            self._care_again_at = clock.monotonic() + CARE_AGAIN
             _log.error("housekeeping of the store failed: %s", self.trouble)
             self._disconnect()
         elif done:
