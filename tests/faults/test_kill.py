@@ -7,43 +7,26 @@ its way, not that the disk has it: that is `test_power_cut.py`. The control answ
 import asyncio
 import hashlib
 import itertools
-import json
 import random
-import shutil
-import sqlite3
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from receiver import clock
-from receiver.store import open_store
-from receiver.tokens import Tokens
-from schemas.job import Job, JobState
 from tests.support import serve_hasty
+from tests.support.called_back import PRICE, Acknowledged, body_of, lay_out, lost, path_of, rows, rows_of_a_running_one
 from tests.support.clips import mp4
 from tests.support.http_server import Reply, Seen, Server, closed_port, serving
-from tests.support.program import SECRET_KEY, Program, program
+from tests.support.program import Program, program
 
 CONNECTIONS = 8
 JOBS_A_ROUND = 60
 HANDLERS = ("books", "files", "team")
-PRICE = 136_000
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """A callback that got its 200."""
-
-    evidence_id: str
-    job_id: str
-    body: bytes
 
 
 @dataclass
@@ -57,7 +40,6 @@ class Driver:
     acknowledged: list[Acknowledged] = field(default_factory=list)
     _fresh: Iterator[str] = field(init=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
-    _tokens: Tokens = field(default_factory=lambda: Tokens([SECRET_KEY]))
 
     def __post_init__(self) -> None:
         self._fresh = iter(self.jobs)
@@ -84,38 +66,15 @@ class Driver:
         # news, or something that was told before, whether it was acknowledged or not
         job_id = next(self._fresh, None) if self.chance.random() < 0.6 else None
         job_id = job_id or self.chance.choice(self.jobs)
-        body = self._body(job_id)
-        head = f"POST {self._tokens.path('vrex', job_id)} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+        pad = "x" * self.chance.randrange(0, 3000)
+        body = body_of(job_id, self.files, call=next(self._numbers), pad=pad)
+        head = f"POST {path_of(job_id)} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode()
         assert answer.startswith("HTTP/1.1 200"), answer
         headers = dict(line.split(": ", 1) for line in answer.lower().split("\r\n")[1:] if line)
         await reader.readexactly(int(headers["content-length"]))
         self.acknowledged.append(Acknowledged(headers["clipbell-accepted"], job_id, body))
-
-    def _body(self, job_id: str) -> bytes:
-        said = {
-            "event": "video.completed",
-            "video_gen_id": f"vg_{job_id}",
-            "video_url": f"{self.files}/{job_id}.mp4",
-            "actual_cost_usd": 0.136,
-            "call": next(self._numbers),
-            "pad": "x" * self.chance.randrange(0, 3000),
-        }
-        return json.dumps(said).encode()
-
-
-async def lay_out(folder: Path, count: int) -> list[str]:
-    """Put running jobs into a new database."""
-    async with open_store(f"sqlite:///{folder}/clipbell.db") as store:
-        now = clock.micros()
-        jobs = []
-        for _ in range(count):
-            id_ = clock.new_id("job_")
-            jobs.append(Job(id_, "vrex", "vrex", JobState.RUNNING, now, vendor_job_id=f"vg_{id_}", prompt="A coast"))
-        for start in range(0, count, 500):
-            await asyncio.gather(*(store.place(job, b"{}") for job in jobs[start : start + 500]))
-        return [job.id for job in jobs]
 
 
 def gives_clips(seen: Seen) -> Reply:
@@ -147,30 +106,6 @@ def killed(folder: Path, rounds: int, seed: int, *, hasty: bool = False) -> Iter
             if not hasty:
                 assert lost(folder, driver.acknowledged[checked:]) == []
         yield clipbell, driver, others
-
-
-def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
-    """Read from a copy, if nobody runs: the program itself is to find what a kill left."""
-    with tempfile.TemporaryDirectory() as copy:
-        for name in ("clipbell.db", "clipbell.db-wal"):
-            if (folder / name).exists():
-                shutil.copy(folder / name, copy)
-        with closing(sqlite3.connect(Path(copy) / "clipbell.db")) as connection:
-            return connection.execute(query).fetchall()
-
-
-def rows_of_a_running_one(folder: Path, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(f"file:{folder}/clipbell.db?mode=ro", uri=True)) as connection:
-        return connection.execute(query).fetchall()
-
-
-def lost(folder: Path, acknowledged: list[Acknowledged]) -> list[Acknowledged]:
-    """What was acknowledged and is not there, byte for byte."""
-    kept = {id_: (job_id, body) for id_, job_id, body in rows(folder, _EVIDENCE)}
-    return [each for each in acknowledged if kept.get(each.evidence_id) != (each.job_id, each.body)]
-
-
-_EVIDENCE = "SELECT evidence.id, job_id, body FROM evidence JOIN bodies USING (sha256)"
 
 
 def wrong_with_the_books(folder: Path, driver: Driver) -> list[str]:
