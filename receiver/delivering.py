@@ -7,11 +7,12 @@ from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from receiver.alerts import Notice
 from receiver.retry import SCHEDULE, failures_in_a_row, next_perishable_try, next_try
 from receiver.settle import Rules
-from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Finish
+from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Delivery, Finish
 from schemas.event import Event, EventType, Source, Trust, at, rfc3339
 
 #: A download is at risk after so many failures in a row, or with so little of its URL's life left.
 RISKY_TRIES, RISKY_REST = 5, 15 * 60 * 1_000_000
+CRASHED = "crashed"
 #: What is kept of the other side's words.
 MAX_WORDS = 1000
 
@@ -48,9 +49,15 @@ def ending(end: Ending, rules: Rules) -> Finish:
     return Finish("dead", attempt, raised=(_dead(end, reason, rules),))
 
 
-def crashed(deaths: int) -> GiveUp:
-    """The outcome for a delivery whose worker died each time before it could tell."""
-    return GiveUp(f"crashed: the program ended {deaths} times while this was delivered")
+def crashed(delivery: Delivery, deaths: int) -> TryLater | GiveUp:
+    """The outcome for a delivery whose worker died each time before it could tell.
+
+    A program that is killed takes with it whatever it held, so the first time proves nothing against any of it: it is
+    set aside until its next step, away from those it died with. What then comes to the same end is given up.
+    """
+    reason = f"{CRASHED}: the program ended {deaths} times while this was delivered"
+    before = any((each.reason or "").startswith(CRASHED) for each in delivery.attempts[delivery.skipped :])
+    return GiveUp(reason) if before else TryLater(reason)
 
 
 def _next_at(end: Ending, outcome: TryLater) -> int | None:

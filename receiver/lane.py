@@ -25,7 +25,7 @@ from receiver.window import Window
 from schemas.errors import StoreUnavailable
 
 LEASE, HEARTBEAT, IDLE = 12 * SECOND, 4.0, 1.0
-#: A delivery whose worker died so often without an outcome is given up.
+#: A delivery whose worker died so often without an outcome is set aside, and given up when that happens again.
 DEATHS = 3
 log = structlog.get_logger("clipbell.courier")
 
@@ -181,8 +181,10 @@ class Lane:
 
     async def _call(self, batch: Sequence[Claimed]) -> None:
         try:
-            with suppress(StoreUnavailable):
-                await self.ward.judge(await self._carry(batch))
+            tried = await self._carry(batch)
+            if tried:
+                with suppress(StoreUnavailable):
+                    await self.ward.judge(tried)
         finally:
             if any(claimed.delivery.id == self.ward.probe for claimed in batch):
                 self.ward.probe = None
@@ -194,10 +196,11 @@ class Lane:
         for claimed in batch:
             delivery = claimed.delivery
             outcome = outcomes.get(delivery.key, TryLater("the handler gave no outcome"))
-            if delivery.claims > DEATHS:
-                outcome = crashed(DEATHS)
             is_probe = delivery.id == self.ward.probe
-            tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
+            if delivery.claims > DEATHS:
+                outcome = crashed(delivery, DEATHS)  # says nothing of the handler
+            else:
+                tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
             await self._record(claimed, ending(self._ending(claimed, outcome, is_probe=is_probe), self._kit.rules))
         return tried
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from handlers.protocol import Done, Outcome, Parcel, TryLater
 from receiver.courier import Courier
 from receiver.kit import Kit
-from receiver.lane import Post
+from receiver.lane import DEATHS, Post
 from receiver.settings import HandlerConfig
 from receiver.store import open_store
 from receiver.store.accounts import Rate
-from receiver.store.protocol import Changed, NewDelivery, Query, Store
+from receiver.store.protocol import Attempt, Changed, Finish, NewDelivery, Query, Store
 from receiver.ward import adopt
 from receiver.work import make_kit
 from tests.support.configuration import TEAM, TOP, configured
@@ -80,6 +80,7 @@ def play(
     scenario: Callable[[Stage], Awaitable[None]],
     *,
     speed: float = 1,
+    before: Callable[[Store], Awaitable[None]] | None = None,
     driven: Callable[[HandlerConfig], HandlerConfig] = one_at_a_time,
 ) -> None:
     """Run the courier for one handler `team` while a scenario plays."""
@@ -93,6 +94,8 @@ def play(
             team = Scripted(clock)
             config = driven(replace(settings.handlers["team"], concurrency=4, retry=(3600.0,)))
             stage = Stage(store, kit, team)
+            if before is not None:
+                await before(store)
             await with_courier(stage, [Post(config, team)], scenario)
 
     asyncio.run(main())
@@ -145,6 +148,46 @@ def test_pauses_grow_and_each_ends_with_one_delivery_by_turns(tmp_path: Path) ->
         assert await stage.store.alerts(Query({"standing": True})) == []
 
     play(tmp_path, scenario, speed=60)
+
+
+async def deaths(store: Store, number: int) -> None:
+    """Let workers claim everything and die, so many times."""
+    for _ in range(number):
+        assert await store.claim_deliveries("team", NOON, NOON, 100)
+
+
+def test_what_was_held_when_a_program_died_again_and_again_is_delivered_all_the_same(tmp_path: Path) -> None:
+    async def before(store: Store) -> None:
+        await events(store, range(1, 4))
+        await deaths(store, DEATHS)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.until(lambda: stage.are("done"))
+        found = await stage.store.deliveries(Query({"handler": "team"}))
+        assert {tuple(each.outcome for each in delivery.attempts) for delivery in found} == {("later", "done")}
+        assert len(stage.team.keys) == 3
+        assert await stage.store.pauses() == []
+
+    def soon(config: HandlerConfig) -> HandlerConfig:
+        return replace(one_at_a_time(config), retry=(5.0,))
+
+    play(tmp_path, scenario, speed=10, before=before, driven=soon)
+
+
+def test_what_comes_to_the_same_end_again_is_given_up(tmp_path: Path) -> None:
+    async def before(store: Store) -> None:
+        await events(store, range(1, 2))
+        (claimed,) = await store.claim_deliveries("team", NOON, NOON, 1)
+        crash = Attempt(NOON, "later", "crashed: the program ended 3 times while this was delivered")
+        aside = Finish("pending", crash, next_at=NOON)
+        await store.finish_delivery(claimed.delivery.id, claimed.delivery.fence, aside)
+        await deaths(store, DEATHS)
+
+    async def scenario(stage: Stage) -> None:
+        await stage.until(lambda: stage.are("dead"))
+        assert stage.team.calls == []
+
+    play(tmp_path, scenario, before=before)
 
 
 async def calls(stage: Stage, number: int) -> bool:
