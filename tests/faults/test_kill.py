@@ -114,20 +114,23 @@ def wrong_with_the_books(folder: Path, driver: Driver) -> list[str]:
     settled = Counter(id_ for (id_,) in rows(folder, "SELECT id FROM jobs WHERE state = 'completed'"))
     called = {each.job_id for each in driver.acknowledged}
     deliveries = rows(folder, _DELIVERIES)
+    dead = rows(folder, "SELECT subject FROM alerts WHERE code = 'delivery.dead' AND cleared_at IS NULL")
     lines = rows(folder, "SELECT job_id, kind, micros FROM ledger")
     whole = {
         "one event for each verdict": told == settled,
         "a verdict for each job that was called for": called <= settled.keys(),
         "a delivery for each handler": sorted((each[0], each[1]) for each in deliveries)
         == sorted((job_id, handler) for job_id in settled for handler in HANDLERS),
-        "no delivery lost": {each[2] for each in deliveries} <= {"pending", "running", "done"},
+        # one that was in hand at eight ends in a row is given up, and somebody is told
+        "no delivery lost": {each[2] for each in deliveries} <= {"pending", "running", "done", "dead"},
+        "an alert for each that is dead": {(each[3],) for each in deliveries if each[2] == "dead"} == set(dead),
         "one charge for each": sorted(lines) == sorted((job_id, "charge", PRICE) for job_id in settled),
     }
     return [name for name, holds in whole.items() if not holds]
 
 
 _DELIVERIES = (
-    "SELECT events.job_id, handler, state FROM deliveries JOIN events ON events.id = event_id "
+    "SELECT events.job_id, handler, state, deliveries.id FROM deliveries JOIN events ON events.id = event_id "
     "WHERE type = 'video.completed'"
 )
 
@@ -137,6 +140,8 @@ def all_is_there(folder: Path, rounds: int, seed: int) -> int:
     with killed(folder, rounds, seed) as (clipbell, driver, _):
         assert wrong_with_the_books(folder, driver) == []
         clipbell.start()
+        for (delivery_id,) in rows_of_a_running_one(folder, "SELECT id FROM deliveries WHERE state = 'dead'"):
+            assert clipbell.client.post(f"/v1/deliveries/{delivery_id}/retry").status_code == 200
         waiting = "SELECT id FROM deliveries WHERE state <> 'done' LIMIT 1"
         clipbell.eventually(lambda: not rows_of_a_running_one(folder, waiting), "deliveries", 120)
         assert clipbell.stop() == 0
