@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from handlers.protocol import Done, GiveUp, Outcome
+from handlers.protocol import Done, GiveUp, Outcome, TryLater
 from receiver.store.parking import Pause
 
 _SECOND = 1_000_000
@@ -74,22 +74,25 @@ def judged(health: Health, tried: Tried) -> tuple[Health, Act]:
     """What an attempt tells of its handler."""
     outcome = tried.outcome
     if isinstance(outcome, Done):
-        act = Act.RESUME if health.pause is not None or health.is_told else Act.NOTHING
-        return Health(is_told=False), act
-    is_gone = isinstance(outcome, GiveUp) and outcome.gone
-    is_refusal = isinstance(outcome, GiveUp) and not outcome.gone
+        is_news = health.pause is not None or health.is_told
+        return Health(is_told=False), Act.RESUME if is_news else Act.NOTHING
+    is_about_all = isinstance(outcome, TryLater) or outcome.gone
+    reason = outcome.reason if is_about_all else None
     if health.pause is not None:
-        return _prolonged(health, health.pause, tried, None if is_refusal else outcome.reason)
-    if is_refusal:
-        return health, Act.NOTHING
+        return _prolonged(health, health.pause, tried, reason)
+    return (health, Act.NOTHING) if reason is None else _failed(health, tried, reason)
+
+
+def _failed(health: Health, tried: Tried, reason: str) -> tuple[Health, Act]:
     health = replace(health, failed=health.failed | {tried.delivery_id})
+    is_gone = isinstance(tried.outcome, GiveUp)
     if not is_gone and len(health.failed) < FAILURES:
         return health, Act.NOTHING
     if tried.perishable:
         # counted anew, so that a long trouble is not told with every attempt
         return Health(), Act.ALARM
     pauses = len(PAUSES) if is_gone else 1
-    return Health(Pause(tried.handler, tried.now, tried.now + _length(pauses), outcome.reason, pauses)), Act.PAUSE
+    return Health(Pause(tried.handler, tried.now, tried.now + _length(pauses), reason, pauses)), Act.PAUSE
 
 
 def _prolonged(health: Health, pause: Pause, tried: Tried, reason: str | None) -> tuple[Health, Act]:

@@ -119,14 +119,20 @@ def part_of(file: OpenFile, headers: Mapping[str, str], ranges: Mapping[str, str
     known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
     if file.etag in known or known == ["*"]:
         return 304, 0, 0
-    found = _RANGE.fullmatch(ranges.get("range", "").strip())
-    if_range = headers.get("if-range")
-    if found is None or not (found["first"] or found["last"]) or if_range not in (None, file.etag):
+    is_same = headers.get("if-range") in (None, file.etag)
+    found = _span(ranges.get("range", ""), file.size) if is_same else None
+    if found is None:
         return 200, 0, file.size
-    if not found["first"]:
-        start, end = max(file.size - int(found["last"]), 0), file.size
-    else:
-        start, end = int(found["first"]), min(int(found["last"] or file.size) + 1, file.size)
-        if found["last"] and int(found["last"]) < start:
-            return 200, 0, file.size
+    start, end = found
     return (206, start, end) if start < end else (416, 0, 0)
+
+
+def _span(asked: str, size: int) -> tuple[int, int] | None:
+    """The bytes that one range asks for, not beyond the end; None where it is no such range."""
+    found = _RANGE.fullmatch(asked.strip())
+    first, last = (found["first"], found["last"]) if found else ("", "")
+    if not first:
+        return (max(size - int(last), 0), size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last or size) + 1, size)
