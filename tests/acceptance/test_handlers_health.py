@@ -198,8 +198,7 @@ def test_a_flood_of_replays_does_not_delay_news(clipbell: Program) -> None:
             "events": ["video.completed"],
         }
         clipbell.start()
-        old = [clipbell.settled(clipbell.order(prompt=f"Old {number}")["id"]) for number in range(30)]
-        for job in old:
+        for job in [clipbell.order(prompt=f"Old {number}") for number in range(30)]:
             clipbell.delivered(job["id"], "hook")
         for event in clipbell.items("/v1/events", type="video.completed"):
             clipbell.client.post(f"/v1/events/{event['id']}/replay", json={"handler": "hook", "again": True})
