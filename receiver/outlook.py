@@ -61,6 +61,8 @@ class Outlooks:
         self._lessons: Mapping[tuple[str, str | None], Learned] = {}
         self._lessons_until = 0.0
         self._used: dict[str, tuple[float, Sequence[int]]] = {}
+        #: Of many who want to know at the same moment one reads.
+        self._reading = asyncio.Lock()
 
     def forget(self) -> None:
         """Read anew the next time: something was just changed."""
@@ -71,13 +73,15 @@ class Outlooks:
 
         Raises: StoreUnavailable.
         """
-        survey = await self._surveyed()
-        await self._learn()
+        async with self._reading:
+            survey = await self._surveyed()
+            await self._learn()
+            used = await self._used_of(account)
         name, early = account.name, bool({account.name, PUBLIC_URL} & survey.missing)
         open_ = [each for each in survey.standings if each.account == name and each.state != JobState.QUEUED.value]
         polled = sum(each.number for each in open_ if early or not each.callback)
         return Outlook(
-            share=Share(account.limits, await self._used_of(account), max(polled, 1)),
+            share=Share(account.limits, used, max(polled, 1)),
             gates=tuple(gate for gate in survey.gates if gate.account == name),
             early=early,
             polled=polled,

@@ -112,7 +112,7 @@ def _first(tx: Tx, job: Job) -> Job | None:
 
 def claim_jobs(tx: Tx, now: int, until: int, limit: int) -> list[Job]:
     """Take due jobs, earliest first."""
-    rest = "FROM jobs WHERE next_at <= ? ORDER BY next_at, id LIMIT ?"
+    rest = "FROM jobs WHERE next_at <= ? ORDER BY next_at LIMIT ?"
     due = sql.fetch(tx.connection, JOB_COLUMNS, rest, [now, limit], f"{tx.row_lock} SKIP LOCKED")
     found = [job_of(row) for row in due]
     rows = [(job.id, until, until, job.fence + 1) for job in found]
