@@ -92,4 +92,6 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     log.error("request broke", path=request.url.path, error=type(error).__name__)
-    return Problem(500, "internal_error", "This is a mistake of clipbell; its log says more.")
+    text = "This is a mistake of clipbell; its log says more."
+    # the server hangs up after a mistake: whoever keeps connections has to know
+    return Problem(500, "internal_error", text, headers={"connection": "close"})
