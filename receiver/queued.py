@@ -96,7 +96,9 @@ class Line:
     async def _rest(self, pause: Pause) -> None:
         ends = self._bell if pause.wakes else self._stop
         with suppress(TimeoutError):
-            await asyncio.wait_for(ends.wait(), pause.seconds)
+            # not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake
+            async with asyncio.timeout(pause.seconds):
+                await ends.wait()
         if not self._stop.is_set():
             await asyncio.sleep(SOONEST)
 

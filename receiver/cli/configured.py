@@ -40,7 +40,7 @@ def handlers(
 def vendors(
     given: Given, name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this one.")] = None
 ) -> None:
-    """Show what each vendor can do, its limits, prices, quirks, and how it fares."""
+    """Show what each vendor can do, costs, and how it fares."""
     from receiver.cli.trouble import Failure
     from receiver.client import Vendor
 
