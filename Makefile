@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
-WORKERS ?= 2
+# more than the cores: most of the time is spent waiting for programs under test
+WORKERS ?= 4
 
 .PHONY: help demo test lint format package check cover faults bench constraints
 
