@@ -97,7 +97,7 @@ def test_no_value_leads_out_of_the_folder(vendor: str, account: str, batch: str,
     event = replace(READY, vendor=vendor, account=account, batch=batch, prompt=prompt, job_id=vendor)
     name = file_name("{vendor}/{account}{batch}/x{slug}.{job_id}-{n}", event, 1, ".mp4")
     assert len(name.parts) == 3
-    root = Path("/root/target")
+    root = Path("/srv/target")
     assert (root / name).resolve(strict=False).is_relative_to(root)
     assert not any(part.startswith(".") or "\0" in part or len(part.encode()) > 125 for part in name.parts)
 
