@@ -8,10 +8,12 @@ import hmac
 import secrets
 from functools import cache
 from importlib.resources import files
+from random import Random
 from urllib.parse import urlencode
 
 from receiver.simulator.clock import Clock
 from receiver.simulator.jobs import Job
+from receiver.simulator.settings import SimulatorSettings
 
 LENGTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 16)
 
@@ -19,9 +21,10 @@ LENGTHS = (4, 5, 6, 7, 8, 9, 10, 11, 12, 16)
 class Signer:
     """Signs file URLs and checks them."""
 
-    def __init__(self, clock: Clock, url_life: float | None) -> None:
+    def __init__(self, clock: Clock, settings: SimulatorSettings) -> None:
         self.clock = clock
-        self.url_life = url_life
+        self.settings = settings
+        self._random = Random(settings.seed)  # noqa: S311 - repeatable on purpose, guards nothing
         self._secret = secrets.token_bytes(32)
 
     def url(self, origin: str, job: Job, number: int, life: float | None) -> str:
@@ -29,14 +32,19 @@ class Signer:
         path = f"files/{job.vendor}/{job.id}/{number}.mp4"
         if life is None:
             return f"{origin}{path}"
-        expires = str(int(self.clock.now() + (life if self.url_life is None else self.url_life)))
+        expires = f"{self.clock.now() + self._life(life):.3f}"
         return f"{origin}{path}?{urlencode({'expires': expires, 'sig': self._signature(path, expires)})}"
+
+    def _life(self, usual: float) -> float:
+        if self.settings.url_dies_within is not None:
+            return self._random.uniform(0, self.settings.url_dies_within)
+        return usual if self.settings.url_life is None else self.settings.url_life
 
     def problem(self, path: str, expires: str, signature: str) -> str | None:
         """Say what is wrong with a signed URL."""
         if not hmac.compare_digest(self._signature(path.lstrip("/"), expires).encode(), signature.encode()):
             return "The request signature we calculated does not match the signature you provided."
-        if self.clock.now() >= int(expires):
+        if self.clock.now() >= float(expires):
             return "Request has expired"
         return None
 

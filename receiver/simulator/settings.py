@@ -15,6 +15,8 @@ class SimulatorSettings:
     """Seconds that every job takes, instead of the vendor's own time divided by `speed`."""
     url_life: float | None = None
     """Seconds that a signed URL lives, instead of the vendor's own (permanent ones stay permanent)."""
+    url_dies_within: float | None = None
+    """Seconds within which each signed URL dies at a random moment, whatever is said of its life."""
     callback_timeout: float = 10.0
     """Seconds that a receiver of a callback has for its answer."""
     enforce_limits: bool = False

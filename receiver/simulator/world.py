@@ -32,7 +32,7 @@ class World:
         self.lines = lines
         self.clock = Clock()
         self.timetable = Timetable(self.clock)
-        self.signer = Signer(self.clock, settings.url_life)
+        self.signer = Signer(self.clock, settings)
         self.faults = Faults(tuple(side.name for side in sides))
         waits = {"timeout": settings.callback_timeout, "speed": settings.speed}
         self.callbacks = Callbacks(self.timetable, self.faults, **waits)

@@ -8,7 +8,7 @@ import av
 import httpx
 import pytest
 
-from receiver.simulator import RunningSimulator
+from receiver.simulator import RunningSimulator, SimulatorSettings
 from receiver.simulator.ranges import Unsatisfiable, byte_range
 
 
@@ -43,6 +43,19 @@ def test_a_url_dies_after_an_hour_and_a_look_gives_a_living_one(sim: RunningSimu
     assert "<Code>AccessDenied</Code><Message>Request has expired</Message>" in dead.text
     job = sim.control.jobs()[0]["id"]
     assert vrex.get(vrex.get(f"/videos/{job}").json()["video_url"]).status_code == 200
+
+
+def test_urls_may_die_at_random_moments_sooner_than_was_said() -> None:
+    settings = SimulatorSettings(url_dies_within=10)
+    with RunningSimulator(settings) as sim, httpx.Client(trust_env=False, verify=False) as client:
+        client.headers["authorization"] = "Bearer sk-test"
+        client.base_url = httpx.URL(sim.base_urls["vrex"])
+        urls = [video(sim, client) for _ in range(20)]
+        sim.control.advance(5)
+        alive = [url for url in urls if client.get(url).status_code == 200]
+        assert 0 < len(alive) < 20
+        sim.control.advance(6)
+        assert [client.get(url).status_code for url in alive] == [403] * len(alive)
 
 
 @pytest.mark.parametrize("change", [("sig=", "sig=0"), ("expires=", "expires=9"), ("sig=", "sig=é")])
