@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ FREE = {
 @contextmanager
 def stage(folder: Path, dies_within: float, seed: int) -> Iterator[tuple[Program, RunningSimulator]]:
     """A running program with a downloader, and vendors whose URLs die within so many seconds."""
-    settings = SimulatorSettings(duration=0.3, url_dies_within=dies_within, seed=seed)
+    rich = dict.fromkeys(("vrex", "aivideoapi", "ulazai", "artnex", "veo3gen"), Decimal(10**9))
+    settings = SimulatorSettings(duration=0.3, url_dies_within=dies_within, seed=seed, balances=rich)
     with RunningSimulator(settings) as vendors, program(folder, vendors.base_urls, closed_port()) as clipbell:
         clipbell.account_options = {name: dict(FREE) for name in vendors.base_urls}
         clipbell.account_options["veo3gen"]["api_key"] = "veo3_" + "x" * 32
@@ -141,7 +143,7 @@ def all_are_saved(folder: Path, count: int, seconds: float, seed: int, *, mildly
 @pytest.mark.timeout(120)
 def test_whatever_becomes_of_urls_and_hosts_every_file_is_saved(tmp_path: Path) -> None:
     # each wait is twice as long as the one before, so a quick run is a milder one
-    all_are_saved(tmp_path, 150, 90, random.randrange(2**32), mildly=0.5)
+    all_are_saved(tmp_path, 150, 90, random.randrange(2**32), mildly=0.4)
 
 
 @pytest.mark.faults
