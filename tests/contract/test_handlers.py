@@ -1,10 +1,12 @@
 """What `handlers/protocol.py` promises, over every handler type of the folder; it is never asked which one it got."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from receiver.net import Net
 from receiver.registry import handler_types
 from schemas.event import Event, EventType, Video
 from schemas.vendor import Answer
+from tests.support.authority import Authority, authority
 from tests.support.clips import mp4
 from tests.support.handler_cases import CASES, SECRET, Case, Stage
 from tests.support.http_server import Reply, Seen, serving
@@ -40,8 +43,8 @@ http_types = pytest.mark.parametrize(
 class Hurried:
     """The way out with its deadlines shortened, so that a test of silence is short."""
 
-    def __init__(self, seconds: float) -> None:
-        self._net = Net(allow=(ip_network("127.0.0.0/8"),), stall=seconds)
+    def __init__(self, seconds: float, trust: ssl.SSLContext | None = None) -> None:
+        self._net = Net(allow=(ip_network("127.0.0.0/8"),), stall=seconds, ssl_context=trust)
         self._seconds = seconds
 
     async def call(self, method: str, url: str, *, timeout: float = 15, **more: Any) -> Answer:
@@ -82,12 +85,19 @@ def aimed(event: Event, stage: Stage) -> Event:
     return replace(event, videos=tuple(Video(f"{stage.server.url}/a.mp4") for _ in event.videos))
 
 
-def deliver(kind: HandlerType, stage: Stage, events: Sequence[Event], *, seconds: float = 10) -> Mapping[str, Outcome]:
+def deliver(
+    kind: HandlerType,
+    stage: Stage,
+    events: Sequence[Event],
+    *,
+    seconds: float = 10,
+    trust: ssl.SSLContext | None = None,
+) -> Mapping[str, Outcome]:
     """Make a handler, give it these events for its first target, and close it."""
 
     async def main() -> Mapping[str, Outcome]:
         options = options_of(kind, stage)
-        handler = kind.make(options, tools(stage.folder, http=Hurried(seconds)))
+        handler = kind.make(options, tools(stage.folder, http=Hurried(seconds, trust)))
         target = kind.targets(options)[0]
         given = [Parcel(f"dlv_{n}", aimed(e, stage), target, elapsed=75) for n, e in enumerate(events, 1)]
         try:
@@ -230,6 +240,16 @@ def test_a_retry_after_is_passed_on_within_bounds(
 
 
 @http_types
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_retry_after_counts_with_every_status_that_is_for_later(kind: HandlerType, status: int, stage: Stage) -> None:
+    for said, after in (("11", 11), ("Wed, 01 Jan 2025 12:02:45 GMT", 45)):
+        stage.server.script(Reply(status, b"", {"retry-after": said}))
+        outcome = deliver(kind, stage, [READY])["dlv_1"]
+        assert isinstance(outcome, TryLater)
+        assert outcome.after == after
+
+
+@http_types
 @pytest.mark.parametrize(
     "reply",
     [Reply(silent=True), Reply(200, b"x" * 1000, pause=0.02), Reply(200, b"x" * 100, {"content-length": "900"})],
@@ -247,6 +267,16 @@ def test_no_whole_answer_is_for_later_and_in_time(kind: HandlerType, reply: Repl
 def test_an_endless_answer_ends(kind: HandlerType, stage: Stage) -> None:
     stage.server.script(Reply(500, b"x" * 10_000, endless=True))
     assert isinstance(deliver(kind, stage, [READY])["dlv_1"], TryLater)
+    stage.server.script(Reply(200, b"x" * 10_000, endless=True))
+    outcome = deliver(kind, stage, [READY])["dlv_1"]
+    assert type(outcome).__name__ == case_of(kind).endless
+    assert len(repr(outcome)) < 2000
+
+
+@http_types
+def test_an_endless_head_ends(kind: HandlerType, stage: Stage) -> None:
+    stage.server.script(Reply(200, b"", {f"x-{n}": "y" * 1000 for n in range(2000)}))
+    assert isinstance(deliver(kind, stage, [READY])["dlv_1"], TryLater)
 
 
 @http_types
@@ -255,6 +285,39 @@ def test_a_server_that_is_not_there_is_for_later(kind: HandlerType, stage: Stage
         gone = replace(stage, server=other)
     outcome = deliver(kind, gone, [READY])["dlv_1"]
     assert isinstance(outcome, TryLater)
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("ca"))
+
+
+@http_types
+@pytest.mark.parametrize(
+    ("host", "days", "reason"),
+    [("127.0.0.1", -1, "certificate has expired"), ("hooks.example.com", 1, "IP address mismatch")],
+    ids=["expired", "another host's"],
+)
+def test_a_certificate_that_is_not_good_gets_nothing_and_is_for_later(
+    kind: HandlerType, host: str, days: int, reason: str, stage: Stage, ca: Authority
+) -> None:
+    with serving(Reply(200, mp4()), tls=ca.server(host, until=timedelta(days=days))) as server:
+        outcome = deliver(kind, replace(stage, server=server), [READY], trust=ca.trusting())["dlv_1"]
+    assert isinstance(outcome, TryLater)
+    assert f"its TLS certificate is not accepted ({reason}" in outcome.reason.replace("certificate verify failed: ", "")
+    assert server.seen == []
+
+
+@http_types
+def test_a_certificate_is_good_only_from_an_authority_that_is_trusted(
+    kind: HandlerType, stage: Stage, ca: Authority
+) -> None:
+    with serving(Reply(200, mp4()), tls=ca.server()) as server:
+        secure = replace(stage, server=server)
+        assert isinstance(deliver(kind, secure, [READY])["dlv_1"], TryLater)
+        assert server.seen == []
+        assert isinstance(deliver(kind, secure, [READY], trust=ca.trusting())["dlv_1"], Done)
+        assert server.seen
 
 
 @http_types

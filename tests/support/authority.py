@@ -29,6 +29,10 @@ class Authority:
         """The authority's own certificate, as PEM."""
         return self.folder / "ca.pem"
 
+    def trusting(self) -> ssl.SSLContext:
+        """Make a client's context that trusts this authority, and nobody else."""
+        return ssl.create_default_context(cafile=str(self.file))
+
     def server(self, host: str = "127.0.0.1", *, until: timedelta = timedelta(days=1)) -> ssl.SSLContext:
         """Make a server's context with a certificate for this host that holds until then from now."""
         key = ec.generate_private_key(ec.SECP256R1())

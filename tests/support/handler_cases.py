@@ -40,6 +40,8 @@ class Case:
     http: bool = False
     #: From an HTTP status to the name of the outcome; for `http`.
     verdict: Callable[[int], str] = lambda _: ""
+    #: What becomes of an answer of 200 that never ends; for `http`.
+    endless: str = "Done"
     secrets: tuple[str, ...] = ()
 
 
@@ -87,7 +89,13 @@ CASES: Mapping[str, Case] = {
         verdict=usual,
         secrets=(SECRET, WHSEC, WHSEC.removeprefix("whsec_")),
     ),
-    "downloader": Case(options=lambda _: {"target": "clips"}, effects=_files, http=True, verdict=of_a_file),
+    "downloader": Case(
+        options=lambda _: {"target": "clips", "max_size": "1MiB"},
+        effects=_files,
+        http=True,
+        verdict=of_a_file,
+        endless="GiveUp",
+    ),
     "email": Case(
         options=lambda stage: {
             "smtp_url": f"smtp://someone:{SECRET}@127.0.0.1:{stage.mail.port}",

@@ -1,15 +1,18 @@
 """A real HTTP server on 127.0.0.1 whose answers a test writes down: statuses, silence, drips, endless and cut bodies.
 
-Runs in threads of its own, so that a test's event loop may block or die. Knows nothing of Clipbell.
+Runs in threads of its own, so that a test's event loop may block or die; over TLS where it is given a context. Knows
+nothing of Clipbell.
 """
 
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 _PHRASE = "Said"
 
@@ -55,11 +58,12 @@ class Server:
         self._answerer: Answerer | None = None
         self._lock = threading.Lock()
         self.port = 0
+        self.scheme = "http"
 
     @property
     def url(self) -> str:
         """The address, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def script(self, *replies: Reply) -> None:
         """Answer these one after another; the last one for ever."""
@@ -144,18 +148,27 @@ class _Listener(socketserver.ThreadingTCPServer):
     block_on_close = True
     request_queue_size = 64
 
-    def __init__(self, script: Server) -> None:
+    def __init__(self, script: Server, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
         self.script = script
+        self._tls = tls
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Agree on TLS first, in the connection's own thread; a client that does not like the certificate leaves."""
+        if self._tls is None:
+            return super().finish_request(request, client_address)
+        with suppress(OSError), self._tls.wrap_socket(request, server_side=True) as encrypted:
+            return super().finish_request(encrypted, client_address)
 
 
 @contextmanager
-def serving(*replies: Reply) -> Iterator[Server]:
+def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """Run a server for the length of a block."""
     script = Server()
     script.script(*replies)
-    listener = _Listener(script)
+    listener = _Listener(script, tls)
     script.port = listener.server_address[1]
+    script.scheme = "https" if tls else "http"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
