@@ -14,10 +14,16 @@ from schemas.errors import Unreadable
 from schemas.event import Failure, Money, Unit, Video
 from schemas.reading import Reading
 from schemas.report import Report, Said
+from schemas.units import DAY
 from schemas.vendor import Accepted, Answer, HistoryPage, Terms, Vendor, VendorError, until_midnight
 
 _SECONDS = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 _UNIX = 1_500_000_000.0
+#: Headers that say how long to wait, and fields of a body; the first that can be read goes first.
+_WAITS = ("retry-after", "x-ratelimit-retry-after", "x-ratelimit-reset")
+_WAIT_FIELDS = ("retry_after", "retryAfter", "reset")
+#: A cap of the day that is told so soon after midnight is yesterday's: the vendor's clock is a little behind ours.
+_NEW_DAY, _NEW_DAY_WAIT = 300.0, 30.0
 SHORTEST_WAIT, LONGEST_WAIT, USUAL_WAIT = 1.0, 3600.0, 60.0
 #: More than any clip costs, in any unit; keeps a mad figure out of the books.
 MOST = 1_000_000_000
@@ -134,11 +140,8 @@ def retry_after(answer: Answer, now: datetime) -> float | None:
 
     `Retry-After` (a number or a date) goes before a vendor's own header, and that before the end of the window.
     """
-    for name in ("retry-after", "x-ratelimit-retry-after", "x-ratelimit-reset"):
-        text = answer.headers.get(name, "").strip()
-        if text:
-            return _wait(text, now)
-    return None
+    texts = (answer.headers.get(name, "").strip() for name in _WAITS)
+    return next((wait for text in texts if text and (wait := _wait(text, now)) is not None), None)
 
 
 def _wait(text: str, now: datetime) -> float | None:
@@ -146,6 +149,10 @@ def _wait(text: str, now: datetime) -> float | None:
         seconds = float(text) if _SECONDS.fullmatch(text) else _seconds_to(text, now)
     except (ValueError, TypeError, OverflowError):
         return None
+    return _until(seconds, now)
+
+
+def _until(seconds: float, now: datetime) -> float:
     # so large a number is a moment: Unix seconds
     return clamp(seconds - now.timestamp() if _UNIX < seconds < 2 * _UNIX else seconds)
 
@@ -183,14 +190,19 @@ def _busy(vendor: Vendor, answer: Answer, error: VendorError, now: datetime) -> 
     stops = code in vendor.stop_codes
     orders_only = stops or code in vendor.order_codes or code in vendor.midnight_codes
     if code in vendor.midnight_codes:
-        return Busy(until_midnight(now), error, orders_only=orders_only)
+        return Busy(_until_next_day(now), error, orders_only=orders_only)
     wait = retry_after(answer, now)
     if wait is None and error.retry_after is not None:
-        wait = clamp(error.retry_after)
+        wait = _until(error.retry_after, now)
     if wait is not None:
         return Busy(wait, error, stops=stops, orders_only=orders_only)
     told = stops or code in vendor.quota_codes
     return Busy(LONGEST_WAIT if told else USUAL_WAIT, error, stops=stops, told=told, orders_only=orders_only)
+
+
+def _until_next_day(now: datetime) -> float:
+    left = until_midnight(now)
+    return left if left < DAY - _NEW_DAY else _NEW_DAY_WAIT
 
 
 def error_from(payload: Reading) -> VendorError:
@@ -209,7 +221,7 @@ def error_from(payload: Reading) -> VendorError:
 def _wait_in(payload: Reading) -> float | None:
     """Seconds to wait, where a refusal's body says them."""
     for place in (payload.maybe("details"), payload):
-        for name in ("retry_after", "retryAfter"):
+        for name in _WAIT_FIELDS:
             wait = place.maybe(name).maybe_number()
             if wait is not None:
                 return float(wait)
@@ -240,9 +252,16 @@ def money_from(amount: Reading, unit: Unit) -> Money | None:
     return Money(found, unit) if found is not None and 0 <= found <= MOST else None
 
 
+def price_from(amount: Reading, unit: Unit) -> Money | None:
+    """Read what an order costs out of the answer that takes it; a zero there only says that nothing is taken yet."""
+    found = money_from(amount, unit)
+    return found if found is not None and found.amount else None
+
+
 def _sentence(payload: Reading) -> str:
     words = _word(payload, "message") or _word(payload, "msg") or _word(payload, "detail")
-    return words + _details(payload)
+    field = _word(payload, "field")
+    return (f"{field}: {words}" if field and field.lower() not in words.lower() else words) + _details(payload)
 
 
 def _details(payload: Reading) -> str:

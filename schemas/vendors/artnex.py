@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from schemas.answers import denies_success, error_from, failure_from, money_from
+from schemas.answers import denies_success, error_from, failure_from, money_from, price_from
 from schemas.draft import Draft, Rule, integer, one_of, text
 from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
@@ -98,7 +98,7 @@ def _fields_of(draft: Draft) -> dict[str, Rule]:
 
 def accepted(payload: Reading) -> Accepted:
     """Read `{"request_id", "status", "credits_used"}`."""
-    return Accepted(payload["request_id"].known_job_id(), money_from(payload["credits_used"], "credits"))
+    return Accepted(payload["request_id"].known_job_id(), price_from(payload["credits_used"], "credits"))
 
 
 def report_from_status(payload: Reading, terms: Terms) -> Report:

@@ -14,8 +14,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from schemas.answers import denies_success, error_from, failure_from, money_from
+from schemas.answers import denies_success, error_from, failure_from, money_from, price_from
 from schemas.draft import Draft, Rule, flag, images, integer, matching, one_of, text
+from schemas.errors import Unreadable
 from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
 from schemas.reading import Reading
@@ -73,10 +74,13 @@ def _studio(draft: Draft, terms: Terms) -> Submission:
 
 def accepted(payload: Reading) -> Accepted:
     """Read `{"success", "data": {"generation_id", "credits_used"}}`, or `{"success", "job_ids": [one]}`."""
-    for job_id in payload["job_ids"].items():
-        return Accepted(job_id.known_job_id(), money_from(payload["credits_charged"], "credits"))
+    studio = [each.known_job_id() for each in payload["job_ids"].items()]
+    if len(studio) > 1:
+        raise Unreadable("job_ids", f"{len(studio)} jobs were made for one order: {', '.join(studio)}")
+    if studio:
+        return Accepted(studio[0], price_from(payload["credits_charged"], "credits"))
     data = payload["data"]
-    return Accepted(data["generation_id"].known_job_id(), money_from(data["credits_used"], "credits"))
+    return Accepted(data["generation_id"].known_job_id(), price_from(data["credits_used"], "credits"))
 
 
 def status_request(vendor_job_id: str, terms: Terms, model: str | None = None, /) -> Request:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import forms
-from schemas.answers import denies_success, error_from, failure_from, money_from
+from schemas.answers import denies_success, error_from, failure_from, money_from, price_from
 from schemas.draft import Draft, Rule, flag, integer, one_of, text
 from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
@@ -83,7 +83,7 @@ def _price(body: Mapping[str, Any], terms: Terms) -> Money | None:
 def accepted(payload: Reading) -> Accepted:
     """Read the 202: `creditsUsed` for text, `creditsCost` for images."""
     return Accepted(
-        payload["taskId"].known_job_id(), money_from(payload.first("creditsUsed", "creditsCost"), "credits")
+        payload["taskId"].known_job_id(), price_from(payload.first("creditsUsed", "creditsCost"), "credits")
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
-from schemas.answers import error_from, failure_from, money_from
+from schemas.answers import error_from, failure_from, money_from, price_from
 from schemas.draft import Draft, Rule, images, one_of, text
 from schemas.event import Money, Video
 from schemas.order import ImageRule, Order
@@ -90,7 +90,7 @@ def _choose_mode(draft: Draft) -> None:
 
 def accepted(payload: Reading) -> Accepted:
     """Read the 202: its `estimated_cost_usd` is what was charged for now."""
-    return Accepted(payload["id"].known_job_id(), money_from(payload["estimated_cost_usd"], "USD"))
+    return Accepted(payload["id"].known_job_id(), price_from(payload["estimated_cost_usd"], "USD"))
 
 
 def report_from_status(payload: Reading, terms: Terms) -> Report:

@@ -23,6 +23,7 @@ from schemas.answers import (
     error_from,
     failure_from,
     money_from,
+    price_from,
     read_history,
     read_look,
     read_renewal,
@@ -131,6 +132,19 @@ def test_a_429_may_say_the_wait_in_its_body() -> None:
     assert submitted(429, b"slow down").retry_after == 60
 
 
+def test_a_cap_of_the_day_that_is_told_right_after_midnight_is_yesterdays() -> None:
+    def told_at(*moment: int) -> float:
+        found = read_submission(
+            VREX, answer(429, coded("DAILY_CAP_REACHED")), datetime(2025, 1, 1, *moment, tzinfo=UTC)
+        )
+        assert isinstance(found, Busy)
+        return found.retry_after
+
+    # else a clock that goes a second before the vendor's would close the account for a day
+    assert (told_at(0, 0, 0), told_at(0, 5, 0), told_at(0, 5, 1)) == (30.0, 30.0, 86_099.0)
+    assert told_at(23, 59, 59) == 1
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -167,6 +181,13 @@ def test_every_form_of_retry_after(value: str, seconds: float | None) -> None:
 def test_without_the_header_there_is_no_wait_and_the_usual_header_goes_first() -> None:
     assert retry_after(answer(429), NOW) is None
     assert retry_after(answer(429, headers={"retry-after": "3", "x-ratelimit-retry-after": "9"}), NOW) == 3
+
+
+def test_a_header_that_cannot_be_read_leaves_the_word_to_the_next() -> None:
+    headers = {"retry-after": "soon", "x-ratelimit-retry-after": "", "x-ratelimit-reset": "7"}
+    assert retry_after(answer(429, headers=headers), NOW) == 7
+    body = {"error": {"code": "X", "details": {"retry_after": 9}}}
+    assert submitted(429, body, {"retry-after": "soon"}).retry_after == 9
 
 
 @given(st.text(max_size=30))
@@ -223,7 +244,8 @@ def test_a_vendor_without_renewal_and_history_has_none() -> None:
         ({"error": {"code": 7, "message": ["m"]}}, VendorError("7", "")),
         ({"error": {"message": "m", "details": "why"}}, VendorError("", "m (why)")),
         ({"error": "invalid_api_key", "message": "m"}, VendorError("invalid_api_key", "m")),
-        ({"error": "INVALID", "message": "m", "details": "why", "field": "f"}, VendorError("INVALID", "m (why)")),
+        ({"error": "INVALID", "message": "m", "details": "why", "field": "f"}, VendorError("INVALID", "f: m (why)")),
+        ({"error": "INVALID", "message": "f must be m", "field": "f"}, VendorError("INVALID", "f must be m")),
         (
             {"error": "A prompt, please", "details": {"prompt": "missing"}},
             VendorError("", "A prompt, please (prompt: missing)"),
@@ -289,6 +311,12 @@ def test_an_amount_is_exact_or_nothing(value: Any, amount: str | None) -> None:
     assert money_from(Reading(value), "USD") == (None if amount is None else Money(Decimal(amount), "USD"))
 
 
+def test_a_price_of_zero_at_acceptance_is_none_yet() -> None:
+    assert price_from(Reading(0), "credits") is None
+    assert price_from(Reading(None), "credits") is None
+    assert price_from(Reading("240"), "credits") == Money(Decimal(240), "credits")
+
+
 @given(
     st.integers(100, 599),
     st.binary(max_size=40) | st.sampled_from([b'{"error": {"code": []}}', b'{"error": {"details": 1}}']),
@@ -315,6 +343,7 @@ def test_the_end_of_a_window_is_a_moment_or_seconds(reset: str, seconds: float) 
         {"error": "X", "details": {"retry_after": 9}},
         {"error": "Slow down please", "retry_after": 9},
         {"message": "Slow down", "retry_after": 9},
+        {"error": {"code": "X", "details": {"limit": 60, "remaining": 0, "reset": NOW.timestamp() + 9}}},
     ],
 )
 def test_a_wait_is_found_wherever_a_body_says_it(body: Any) -> None:
