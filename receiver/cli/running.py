@@ -42,6 +42,7 @@ def simulate(
     *,
     port: Annotated[int, typer.Option(metavar="N", help="Where to listen on this machine (0: any free port).")] = 8010,
     speed: Annotated[float, typer.Option(min=0.1, metavar="X", help="So many times as fast as the vendors.")] = 1.0,
+    limits: Annotated[bool, typer.Option("--limits", help="Hold the vendors' limits of calls and open jobs.")] = False,
 ) -> None:
     """Run the vendor simulator, to build against."""
     import asyncio
@@ -49,7 +50,7 @@ def simulate(
     from receiver.simulator import SimulatorSettings
     from receiver.simulator import serve as serve_simulator
 
-    asyncio.run(serve_simulator(port, SimulatorSettings(speed=speed), ready=_announce))
+    asyncio.run(serve_simulator(port, SimulatorSettings(speed=speed, enforce_limits=limits), ready=_announce))
 
 
 def _announce(url: str) -> None:

@@ -72,7 +72,7 @@ class Artnex(VendorSide):
     durations = (30.0, 240.0)
     url_life = 86_400.0
     charges_at_end = True
-    limit = Limit(100, 86_400.0)
+    limits = (Limit(100, 86_400.0),)
 
     def routes(self) -> list[Route]:
         """Give `/video` and both guesses of a status path."""

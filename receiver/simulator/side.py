@@ -63,8 +63,10 @@ class VendorSide(ABC):
     #: the wait before each attempt at a callback; empty: this vendor has none
     callback_waits: ClassVar[tuple[float, ...]] = ()
     charges_at_end: ClassVar[bool] = False
-    limit: ClassVar[Limit | None] = None
-    #: whether only orders count against the limit
+    limits: ClassVar[tuple[Limit, ...]] = ()
+    #: jobs that a key may have under way; None: any number
+    max_open: ClassVar[int | None] = None
+    #: whether only orders count against the limits
     limits_orders_only: ClassVar[bool] = False
     retry_header: ClassVar[str] = "Retry-After"
 
@@ -137,8 +139,8 @@ class VendorSide(ABC):
         account = self.world.books.account(self.name, key)
         if account.bad:
             raise self.revoked()
-        if self.limit and (request.method == "POST" or not self.limits_orders_only):
-            standing = self.world.windows.count(self.limit, self.name, key, self.world.clock.now())
+        if self.limits and (request.method == "POST" or not self.limits_orders_only):
+            standing = self.world.windows.count(self.limits, self.name, key, self.world.clock.now())
             if not self.world.settings.enforce_limits:
                 standing = Standing(standing.limit, standing.remaining, standing.reset_at, None)
             headers.update(self.limit_headers(standing))
@@ -186,6 +188,8 @@ class VendorSide(ABC):
         return await self.guarded(request, work)
 
     async def _accepted(self, draft: Draft, account: Account, origin: str) -> Job:
+        if self.max_open is not None and self.world.settings.enforce_limits and self._open(account) >= self.max_open:
+            raise self.refusal(429, message="Too many generations are under way.")
         if account.balance < draft.cost:
             raise self.poor(account, draft)
         job = self.world.accept(self, draft, account, origin)
@@ -193,6 +197,9 @@ class VendorSide(ABC):
             self.world.finish(job, ring=False)
             await self.world.callbacks.ring_now(self, job)
         return job
+
+    def _open(self, account: Account) -> int:
+        return sum((job.vendor, job.key) == (self.name, account.key) and not job.is_over for job in self.world.jobs)
 
     async def look(self, request: Request, answer: Callable[[Job], Response]) -> Response:
         """Answer a question about one job of the caller's own."""

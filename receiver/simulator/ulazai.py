@@ -46,7 +46,7 @@ class Ulazai(VendorSide):
     name = "ulazai"
     durations = (45.0, 60.0)
     url_life = 86_400.0
-    limit = Limit(24, 3600.0)
+    limits = (Limit(24, 3600.0),)
     limits_orders_only = True
 
     def routes(self) -> list[Route]:

@@ -1,8 +1,8 @@
 """veo3gen.co, as its pages say: several clips per order, a history, no callbacks; images come as a form.
 
 What the pages leave open: audio is on unless said otherwise; `sampleCount` is 1 to 4; the types of the other fields
-are checked, not their values; a failed status has a code in `error` and a sentence in `message`. What the call for a
-first and a last frame wants is on no page: here it takes a form with any two images.
+are checked, not their values; a failed status has a code in `error` and a sentence in `message`; an eleventh job at a
+time is a 429. What the call for a first and a last frame wants is on no page: here it takes a form with any two images.
 
 https://www.veo3gen.co/docs/endpoints
 """
@@ -47,7 +47,8 @@ class Veo3gen(VendorSide):
     name = "veo3gen"
     durations = (60.0, 120.0)
     url_life = 86_400.0
-    limit = Limit(60, 60.0)
+    limits = (Limit(60, 60.0), Limit(1000, 86_400.0))
+    max_open = 10
     retry_header = "X-RateLimit-Retry-After"
 
     def routes(self) -> list[Route]:

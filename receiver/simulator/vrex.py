@@ -61,7 +61,7 @@ class Vrex(VendorSide):
     durations = (30.0, 120.0)
     url_life = 3600.0
     callback_waits = (0.0,)
-    limit = Limit(10, 60.0)
+    limits = (Limit(10, 60.0),)
 
     def routes(self) -> list[Route]:
         """Give `/videos`, `/videos/{id}` and `/usage`."""

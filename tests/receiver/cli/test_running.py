@@ -40,14 +40,17 @@ def test_watch_ends_when_the_server_is_gone(server: StandIn, run: Run) -> None:
 
 def test_the_simulator_says_how_to_be_configured_and_ends_when_told(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [CLIPBELL, "simulate", "--port", "0"], stdout=subprocess.PIPE, cwd=tmp_path, text=True, bufsize=1
+        [CLIPBELL, "simulate", "--port", "0", "--limits"], stdout=subprocess.PIPE, cwd=tmp_path, text=True, bufsize=1
     )
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or not lines[-1].startswith("allow"):
         lines.append(process.stdout.readline())
     with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False) as client:
-        assert client.get(f"{lines[0].split()[5]}/control").status_code == 200
+        url = lines[0].split()[5]
+        assert client.get(f"{url}/control").status_code == 200
+        calls = [client.get(f"{url}/vrex/api/v1/usage", headers={"authorization": "Bearer sk-x"}) for _ in range(11)]
+        assert [call.status_code for call in calls] == [200] * 10 + [429]
     process.send_signal(signal.SIGTERM)
     process.stdout.close()
     assert process.wait(20) == 0

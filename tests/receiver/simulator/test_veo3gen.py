@@ -187,3 +187,19 @@ def test_a_throttled_call_has_the_second_error_shape_and_its_own_headers() -> No
         assert answers[-1].headers["x-ratelimit-retry-after"] == str(error["details"]["retry_after"])
         assert "retry-after" not in answers[-1].headers
         assert answers[0].headers["x-ratelimit-reset"].isdigit()
+
+
+def test_ten_jobs_at_a_time_and_a_thousand_calls_a_day_and_no_more() -> None:
+    with RunningSimulator(SimulatorSettings(enforce_limits=True)) as sim, client_of("veo3gen", sim) as veo3gen:
+        answers = [posted(veo3gen) for _ in range(11)]
+        assert [answer.status_code for answer in answers] == [202] * 10 + [429]
+        assert answers[-1].json()["error"]["code"] == "RATE_LIMIT_EXCEEDED"
+        assert sim.control.books()["veo3gen"]["veo3_test"]["charged"] == "1900"
+        sim.control.advance(120)
+        assert posted(veo3gen).status_code == 202
+        for _ in range(17):
+            sim.control.advance(60)
+            statuses = {veo3gen.get("/api/veo/models").status_code for _ in range(60)}
+        assert statuses == {200, 429}
+        day = veo3gen.get("/api/veo/models").json()["error"]["details"]
+        assert (day["limit"], day["remaining"], day["retry_after"] > 80_000) == (1000, 0, True)
