@@ -133,10 +133,9 @@ def test_a_429_may_say_the_wait_in_its_body() -> None:
 
 
 def test_a_cap_of_the_day_that_is_told_right_after_midnight_is_yesterdays() -> None:
-    def told_at(*moment: int) -> float:
-        found = read_submission(
-            VREX, answer(429, coded("DAILY_CAP_REACHED")), datetime(2025, 1, 1, *moment, tzinfo=UTC)
-        )
+    def told_at(hour: int, minute: int, second: int) -> float:
+        moment = datetime(2025, 1, 1, hour, minute, second, tzinfo=UTC)
+        found = read_submission(VREX, answer(429, coded("DAILY_CAP_REACHED")), moment)
         assert isinstance(found, Busy)
         return found.retry_after
 
