@@ -7,6 +7,7 @@ operator may override them (`Terms`). How HTTP answers are classified, the same 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from schemas.errors import InvalidRequest, Problem
@@ -157,6 +158,10 @@ class Vendor:
     #: what is charged for -> price, as of `prices_as_of`
     prices: Mapping[str, Money]
     prices_as_of: date
+    #: What its page asks for a credit. Budgets go by the account's own figure, since packs differ in price.
+    usd_per_credit: Decimal | None = None
+    #: What it makes and out of what, for people: one thing in each.
+    can: tuple[str, ...] = ()
     #: "accept": the vendor takes the money when it accepts; "completion": when the clip is done.
     charges: str = "accept"
     #: Whether its page promises a refund for every failed job.

@@ -10,7 +10,10 @@ from receiver.cli.trouble import FAILED, WrongUsage
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from receiver.client import Handler, Seen, Vendor
+    from receiver.client.models import Money, Terms
 
 HANDLER_COLUMNS = (
     Column("name"),
@@ -128,35 +131,61 @@ def _by_the_book(given: Given) -> dict[str, Any]:
             raise
         accounts = []
     return {
-        vendor.name: {**vendor_json(vendor, [a.name for a in accounts if a.vendor.name == vendor.name]), "seen": []}
+        vendor.name: {**vendor_json(vendor, [a for a in accounts if a.vendor.name == vendor.name]), "seen": []}
         for vendor in all_vendors().values()
     }
 
 
 def _print_vendor(found: "Vendor") -> None:
     screen.say(screen.styled(f"{found.title} ({found.name})", "bold"))
-    limits = [*found.limits, *(f"{each} orders" for each in found.order_limits)]
-    if found.max_open:
-        limits.append(f"{found.max_open} open jobs")
-    charged = {"accept": "when it accepts", "completion": "when the clip is done"}.get(found.charges or "", "")
     screen.facts(
         [
             ("  docs", found.docs),
             ("  accounts", ", ".join(found.accounts) or "none configured"),
+            *_rows("  makes", found.can),
             ("  tells us", "by callback" if found.callbacks else "nothing; it is asked"),
-            ("  models", ", ".join(found.models)),
-            ("  limits", ", ".join(limits)),
-            ("  prices", _prices(found)),
-            (
-                "  charges",
-                f"{charged}; failed jobs {'are refunded' if found.refunds_failed else 'may not be refunded'}",
-            ),
+            ("  models", screen.listed(found.models)),
+            ("  limits", _limits(found)),
+            ("  prices", _prices(found.prices, found.prices_as_of)),
+            ("  a credit is", f"${found.usd_per_credit} by its page" if found.usd_per_credit else ""),
+            ("  charges", _charges(found)),
             ("  videos live", words.span(found.url_life_seconds) if found.url_life_seconds else ""),
+            *((f"  set for {each.account}", _set(each, found)) for each in found.terms),
             *((f"  seen of {each.account}", _seen(each, by_callback=found.callbacks)) for each in found.seen),
+            *_rows("  note", found.quirks),
         ]
     )
-    for quirk in found.quirks:
-        screen.say(f"  - {words.clean(quirk)}")
+
+
+def _charges(found: "Vendor") -> str:
+    if found.charges == "completion":
+        return "when the clip is done"
+    back = "failed jobs are refunded" if found.refunds_failed else "whether a failed job is refunded, its answer says"
+    return f"when it accepts; {back}" if found.charges == "accept" else ""
+
+
+def _rows(name: str, lines: "Sequence[str]") -> "Iterator[tuple[str, str]]":
+    """One row for each line, the first of them with the name."""
+    for number, line in enumerate(lines):
+        yield ("" if number else name), words.clean(line)
+
+
+def _limits(of: "Vendor | Terms") -> str:
+    limits = [*of.limits, *(f"{each} orders" for each in of.order_limits)]
+    return screen.listed([*limits, *([f"{of.max_open} open jobs"] if of.max_open else [])])
+
+
+def _set(of: "Terms", vendor: "Vendor") -> str:
+    """What the configuration says of an account otherwise than the vendor's file."""
+    said = []
+    if _limits(of) != _limits(vendor):
+        said.append(f"limits {_limits(of) or 'none'}")
+    prices = {name: price for name, price in of.prices.items() if price != vendor.prices.get(name)}
+    if prices:
+        said.append(f"prices {_prices(prices)}")
+    if of.usd_per_credit:
+        said.append(f"a credit is ${of.usd_per_credit}")
+    return "; ".join(said)
 
 
 def _seen(found: "Seen", *, by_callback: bool) -> str:
@@ -174,6 +203,7 @@ def _seen(found: "Seen", *, by_callback: bool) -> str:
     return "; ".join(said)
 
 
-def _prices(found: "Vendor") -> str:
-    listed = ", ".join(f"{name} {price}" for name, price in found.prices.items())
-    return f"{listed} (as of {found.prices_as_of})" if listed else ""
+def _prices(prices: "Mapping[str, Money]", as_of: str | None = None) -> str:
+    # a price by the second says so itself
+    listed = [f"{price} a second" if name == "second" else f"{name} {price}" for name, price in prices.items()]
+    return screen.listed(listed) + (f" (as of {as_of})" if as_of and listed else "")

@@ -6,7 +6,7 @@ Results go to stdout, everything said about them to stderr. Ids are never cut or
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ STYLES = {
     ),
 }
 _GAP = 2
+#: A space at which no line is broken.
+_HARD = "\x00"
 #: A flexible column is never narrower, in characters.
 _LEAST = 8
 
@@ -73,7 +75,27 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     kept = [(name, value) for name, value in rows if value and value != "–"]
     width = max((len(name) for name, _ in kept), default=0)
     for name, value in kept:
-        say(f"{styled(f'{name:<{width}}', 'dim')}  {styled(value, STYLES.get(value))}")
+        first, *rest = _wrapped(value, width + _GAP)
+        say(f"{styled(f'{name:<{width}}', 'dim')}  {styled(first, STYLES.get(value))}")
+        for line in rest:
+            say(" " * (width + _GAP) + line)
+
+
+def listed(items: Iterable[str]) -> str:
+    """A list of things for `facts`, none of which is broken where the line is."""
+    return ", ".join(item.replace(" ", _HARD) for item in items)
+
+
+def _wrapped(value: str, indent: int) -> list[str]:
+    """A value in lines that fit beside its name on a terminal, in one line elsewhere. Words and ids stay whole."""
+    from textwrap import TextWrapper
+
+    lines = [value]
+    room = max(shutil.get_terminal_size().columns - indent, _LEAST)
+    if sys.stdout.isatty() and _width(value) > room:
+        wrap = TextWrapper(room, subsequent_indent=" " * _GAP, break_long_words=False, break_on_hyphens=False).wrap
+        lines = wrap(value) or lines
+    return [line.replace(_HARD, " ") for line in lines]
 
 
 def plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:

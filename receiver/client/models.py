@@ -294,6 +294,18 @@ class Seen(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms(Record):
+    """The limits and prices that hold for an account: the vendor's, but where the configuration says otherwise."""
+
+    account: str
+    limits: Words
+    order_limits: Words
+    max_open: int | None
+    prices: Annotated[Mapping[str, Money], _prices]
+    usd_per_credit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor(Record):
     """What is known of a vendor, and which accounts of it are configured."""
 
@@ -301,6 +313,7 @@ class Vendor(Record):
     title: str
     docs: str
     accounts: Words
+    can: Words
     callbacks: bool
     models: Words
     limits: Words
@@ -309,10 +322,14 @@ class Vendor(Record):
     #: What is charged for -> price.
     prices: Annotated[Mapping[str, Money], _prices]
     prices_as_of: str | None
+    #: What the vendor's page asks for a credit.
+    usd_per_credit: str | None
     charges: str | None
     refunds_failed: bool
     url_life_seconds: float | None
     quirks: Words
+    #: By account.
+    terms: Annotated[tuple[Terms, ...], many(Terms)]
     #: By account; empty where nobody asked the server.
     seen: Annotated[tuple[Seen, ...], many(Seen)]
 

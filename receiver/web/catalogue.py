@@ -1,5 +1,7 @@
 """The API's routes about what is configured: handlers with their health, and vendors with what is known of them."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +14,7 @@ from receiver.kit import Kit
 from receiver.looker import Looker
 from receiver.posts import make_posts
 from receiver.samples import sample_event
-from receiver.settings import HandlerConfig
+from receiver.settings import Account, HandlerConfig
 from receiver.store.parking import Pause
 from receiver.store.protocol import Query
 from receiver.ward import well_again
@@ -90,9 +92,9 @@ class Catalogue:
         """`GET /v1/vendors`: what each vendor can do, its limits, prices and quirks, and what was seen of it here."""
         items = []
         for vendor in registry.vendors().values():
-            names = [a.name for a in self._kit.settings.accounts.values() if a.vendor.name == vendor.name]
-            seen = [{"account": name, **await self._kit.store.seen(name)} for name in names]
-            items.append({**vendor_json(vendor, names), "seen": seen})
+            accounts = [a for a in self._kit.settings.accounts.values() if a.vendor.name == vendor.name]
+            seen = [{"account": a.name, **await self._kit.store.seen(a.name)} for a in accounts]
+            items.append({**vendor_json(vendor, accounts), "seen": seen})
         return JSONResponse({"items": items, "next": None})
 
 
@@ -113,13 +115,14 @@ def _section(config: HandlerConfig) -> dict[str, Any]:
     }
 
 
-def vendor_json(vendor: Vendor, accounts: list[str]) -> dict[str, Any]:
-    """A vendor's facts."""
+def vendor_json(vendor: Vendor, accounts: Sequence[Account]) -> dict[str, Any]:
+    """A vendor's facts, and beside them what the configuration says instead for each account."""
     return {
         "name": vendor.name,
         "title": vendor.title,
         "docs": vendor.docs,
-        "accounts": accounts,
+        "accounts": [account.name for account in accounts],
+        "can": list(vendor.can),
         "callbacks": vendor.report_from_callback is not None,
         "models": list(vendor.models),
         "limits": list(vendor.limits),
@@ -127,11 +130,30 @@ def vendor_json(vendor: Vendor, accounts: list[str]) -> dict[str, Any]:
         "max_open": vendor.max_open,
         "prices": {name: price.to_json() for name, price in vendor.prices.items()},
         "prices_as_of": vendor.prices_as_of.isoformat(),
+        "usd_per_credit": _worth(vendor.usd_per_credit),
         "charges": vendor.charges,
         "refunds_failed": vendor.refunds_failed,
         "url_life_seconds": vendor.url_life,
         "quirks": list(vendor.quirks),
+        "terms": [_terms_json(account) for account in accounts],
     }
+
+
+def _terms_json(account: Account) -> dict[str, Any]:
+    """The limits and prices that hold for one account."""
+    rates = [(rate.kind, say_rate(rate.count, rate.window / MICROS)) for rate in account.limits]
+    return {
+        "account": account.name,
+        "limits": [said for kind, said in rates if kind is None],
+        "order_limits": [said for kind, said in rates if kind is not None],
+        "max_open": account.max_open,
+        "prices": {name: price.to_json() for name, price in account.terms.prices.items()},
+        "usd_per_credit": _worth(account.usd_per_credit),
+    }
+
+
+def _worth(usd_per_credit: Decimal | None) -> str | None:
+    return None if usd_per_credit is None else f"{usd_per_credit:f}"
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:

@@ -148,6 +148,12 @@ VENDOR = Vendor(
     words=words(pending="pending", running="processing", completed="completed", failed="failed"),
     prices={"fast": Money(Decimal(40), "credits"), "quality": Money(Decimal(300), "credits")},
     prices_as_of=date(2026, 11, 20),
+    usd_per_credit=Decimal("0.005"),
+    can=(
+        "a clip out of text, in 16:9, 9:16 or Auto, fast or in quality (params.mode)",
+        "the same out of a first or a first and a last frame; fast also out of one to three references",
+        "the continuation of a clip (params.extend_task_id)",
+    ),
     refunds_failed=True,
     models=(MODEL, EXTEND),
     pace=Pace(overdue_after=7200),

@@ -7,7 +7,7 @@ advises to take a job for failed after five minutes and to order again, which wo
 https://docs.artnex.app/api/generate-video
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -31,6 +31,18 @@ class Model(NamedTuple):
     seconds: tuple[int, ...]
     ratios: tuple[str, ...] = ANY
     mode: str = TEXT
+
+    def __str__(self) -> str:
+        """Say what it makes."""
+        lengths = self.seconds
+        is_range = len(lengths) > 3
+        said = f"{lengths[0]} to {lengths[-1]}" if is_range else f"{_listed(lengths[:-1])} or {lengths[-1]}"
+        source = "an image" if self.mode == IMAGE else f"text, in {_listed(self.ratios)}"
+        return f"{said} s out of {source}"
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(str(value) for value in values)
 
 
 #: The page has no ratios for its image models: any that it takes at all is let through.
@@ -134,6 +146,7 @@ VENDOR = Vendor(
     words=words(pending="pending", running="processing", completed="completed", failed="error"),
     prices={name: Money(Decimal(model.credits), "credits") for name, model in MODELS.items()},
     prices_as_of=date(2026, 11, 20),
+    can=tuple(f"{name}: {row}" for name, row in MODELS.items()),
     charges="completion",
     models=tuple(MODELS),
     limits=("100/day",),

@@ -138,6 +138,10 @@ VENDOR = Vendor(
     words=words(pending="pending", running="generating processing", completed="completed", failed="failed"),
     prices={"veo3_fast": Money(Decimal(240), "credits"), "veo3": Money(Decimal(500), "credits")},
     prices_as_of=date(2026, 11, 20),
+    can=(
+        "a clip out of text or images, in 16:9 or 9:16, with veo3_fast or veo3",
+        "the same with any model of Video Studio, by its slug, and then also so many seconds",
+    ),
     models=LEGACY,
     order_limits=("24/hour",),
     pace=Pace(poll_after=60),

@@ -150,6 +150,11 @@ VENDOR = Vendor(
         for name, amount in ((model, sounding), (f"{model} silent", silent))
     },
     prices_as_of=date(2026, 11, 20),
+    can=(
+        "a clip of 4 to 8 s out of text or out of one image as its start, in 16:9 or 9:16",
+        "with the two 3.1 models that are not lite, also out of a first and a last frame",
+        "up to four takes of one order (params.sampleCount), with or without sound (params.generateAudio)",
+    ),
     refunds_failed=True,
     models=tuple(CREDITS),
     limits=("60/minute", "1000/day"),

@@ -156,6 +156,11 @@ VENDOR = Vendor(
     ),
     prices={"second": Money(Decimal("0.017"), "USD")},
     prices_as_of=date(2026, 11, 20),
+    can=(
+        "a clip of 4, 6 or 8 s out of text, in 16:9 or 9:16",
+        "the same out of one image as its start; a clip of 8 s out of one to three references",
+        "1280x720 or 720x1280; 1920x1080 with params.size",
+    ),
     refunds_failed=True,
     models=(MODEL,),
     limits=("10/minute",),

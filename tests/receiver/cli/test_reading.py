@@ -51,9 +51,21 @@ HANDLER = {
     "last_reason": None,
 }
 
-
+VREX_PRICES = {"second": {"amount": "0.017", "unit": "USD"}}
 VENDOR = {
-    **vendor_json(VREX, ["vrex", "second"]),
+    **vendor_json(VREX, []),
+    "accounts": ["vrex", "second"],
+    "terms": [
+        {"account": "vrex", "limits": ["10/minute"], "order_limits": [], "max_open": None, "prices": VREX_PRICES},
+        {
+            "account": "second",
+            "limits": ["5/minute"],
+            "order_limits": ["24/hour"],
+            "max_open": 3,
+            "prices": {"second": {"amount": "0.02", "unit": "USD"}, "extra": {"amount": "1", "unit": "USD"}},
+            "usd_per_credit": "0.004",
+        },
+    ],
     "seen": [
         {
             "account": "vrex",
@@ -224,7 +236,8 @@ def test_a_handler_that_fails_its_test_is_a_failure(server: StandIn, run: Run) -
 def test_the_vendors_need_no_server_and_no_configuration(tmp_path: Path) -> None:
     ended = clipbell("vendors", "vrex", folder=tmp_path)
     assert (ended.code, ended.err) == (0, "")
-    assert "second $0.017" in ended.out
+    assert "$0.017 a second" in ended.out
+    assert "1920x1080 with params.size" in ended.out
 
 
 def test_the_vendors_come_with_what_the_server_has_seen_of_them(full: StandIn, run: Run) -> None:
@@ -235,6 +248,14 @@ def test_the_vendors_come_with_what_the_server_has_seen_of_them(full: StandIn, r
         "seen of vrex 110 completed, 9 failed, 1 running; half of the clips done within 48 s; "
         "callbacks 100 on time, 8 late, 2 lost",
         "seen of second nothing yet",
+    ]
+
+
+def test_what_the_configuration_says_otherwise_is_told_by_account(full: StandIn, run: Run) -> None:
+    said = [" ".join(line.split()) for line in run("vendors", "vrex").out.splitlines() if "set for" in line]
+    assert said == [
+        "set for second limits 5/minute, 24/hour orders, 3 open jobs; prices $0.02 a second, extra $1; "
+        "a credit is $0.004"
     ]
 
 

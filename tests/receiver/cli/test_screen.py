@@ -52,11 +52,11 @@ def test_a_plain_table_is_whole_and_aligned() -> None:
     ]
 
 
-def _on_a_terminal(columns: int, url: str, *arguments: str) -> str:
+def _on_a_terminal(columns: int, url: str | None, *arguments: str) -> str:
     """What a terminal of this width would be sent."""
     ours, theirs = pty.openpty()
     environ = {"PATH": os.environ["PATH"], "COLUMNS": str(columns), "TERM": "xterm", "CLIPBELL_API_TOKEN": TOKEN}
-    command = [sys.executable, "-m", "receiver.cli", *arguments, "--server", url]
+    command = [sys.executable, "-m", "receiver.cli", *arguments, *(["--server", url] if url else [])]
     root = Path(__file__).parents[3]
     process = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs, env=environ, cwd=root)
     os.close(theirs)
@@ -79,6 +79,15 @@ def test_a_narrow_terminal_shows_ids_whole_and_cuts_prompts(server: StandIn) -> 
     assert max(map(len, lines)) <= 100
     assert "…" in lines[1]
     assert "\x1b[32mcompleted\x1b[0m" in shown
+
+
+def test_the_vendors_fit_on_a_terminal_and_no_price_is_broken_from_its_name(tmp_path: Path) -> None:
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", _on_a_terminal(100, None, "vendors")).replace("\r", "").splitlines()
+    assert max(map(len, shown)) <= 100
+    assert "\x00" not in "".join(shown)
+    (start,) = [n for n, line in enumerate(shown) if line.startswith("  prices ") and "veo3.1 3000" in line]
+    prices = [line.strip().removeprefix("prices").strip() for line in shown[start : start + 4]]
+    assert all(re.search(r"\d credits,?$", line) or "as of" in line for line in prices), prices
 
 
 @pytest.mark.parametrize(
