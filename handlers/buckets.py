@@ -26,7 +26,7 @@ class Bucket:
 
     def __init__(self, target: str, *, scratch: Path) -> None:
         self.name = target.rstrip("/")
-        self._scratch = scratch
+        self._scratch = self.disk = scratch.absolute()
         with _as_os_errors():
             retries = {"max_retries": 2, "retry_timeout": timedelta(seconds=60)}
             self._store = S3Store.from_url(self.name, retry_config=retries)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from handlers.landing import Partial, in_thread
 from handlers.naming import check_template
 from handlers.places import Measured, place_of, target_problem
 from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Saved, Tools, TryLater
+from handlers.room import Room
 from handlers.shelf import Shelf, Spot
 from handlers.words import size
 from schemas.errors import AddressRefused, NetError
@@ -28,11 +29,15 @@ _SECONDS = 3600
 
 
 class DownloaderOptions(Options):
-    """`target`: a folder or s3://bucket/prefix; `name`: a template; `max_size` of one file; `posters` beside it."""
+    """`target`: a folder or s3://bucket/prefix; `name`: a template; `max_size` of one file; `posters` beside it.
+
+    `keep_free`: with less room on the disk, downloads wait.
+    """
 
     target: str
     name: str = "{vendor}/{job_id}-{n}"
     max_size: str = "2GiB"
+    keep_free: str = "1GiB"
     posters: bool = False
 
     @field_validator("target")
@@ -55,6 +60,12 @@ class DownloaderOptions(Options):
             raise ValueError("must be more than nothing")
         return value
 
+    @field_validator("keep_free")
+    @classmethod
+    def _is_room(cls, value: str) -> str:
+        parse_size(value)
+        return value
+
     @field_validator("posters")
     @classmethod
     def _can_be_drawn(cls, value: bool) -> bool:
@@ -70,7 +81,8 @@ class Downloader:
         self._tools = tools
         self._place = place_of(options.target, tools.folder)
         self._shelf = Shelf(self._place, options.name, posters=options.posters)
-        self._fetcher = Fetcher(tools, parse_size(options.max_size))
+        self._room = Room(self._place.disk, parse_size(options.keep_free))
+        self._fetcher = Fetcher(tools, parse_size(options.max_size), self._room)
 
     async def deliver(self, parcels: Sequence[Parcel]) -> Mapping[str, Outcome]:
         """Save the files of each clip."""
@@ -82,6 +94,7 @@ class Downloader:
             return Done("nothing to download: the vendor gave no web address")
         end = asyncio.get_running_loop().time() + _SECONDS
         try:
+            await self._hold_room(parcel, source)
             await self._shelf.write_event(parcel.event)
             saved = [await self._save_one(parcel, source, number, end) for number in source.numbers]
         except Stop as stop:
@@ -91,8 +104,17 @@ class Downloader:
         except NetError as error:
             return TryLater(str(error))
         except OSError as error:
-            return TryLater(f"{self._place.name} cannot be written: {(error.strerror or 'it failed').lower()}")
+            return self._room.verdict(error, self._place.name)
         return Done(f"{len(saved)} saved, {size(sum(file.bytes for file in saved))}", tuple(saved))
+
+    async def _hold_room(self, parcel: Parcel, source: Source) -> None:
+        try:
+            await self._room.hold()
+        except OSError:
+            # what broken downloads have left of this clip goes first
+            for number in source.numbers:
+                await self._shelf.drop(Spot(parcel.event, number, source.mime_type(number)), parcel.key)
+            await self._room.hold()
 
     async def _save_one(self, parcel: Parcel, source: Source, number: int, end: float) -> Saved:
         spot = Spot(parcel.event, number, source.mime_type(number))

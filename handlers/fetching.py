@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 from handlers.landing import Partial, in_thread
 from handlers.places import Measured, measured
 from handlers.protocol import Done, Download, GiveUp, Outcome, Tools, TryLater, outcome_of
+from handlers.room import Room
 from handlers.words import size
 from schemas.errors import NetError, Unanswered, Unreadable
 from schemas.event import Event, Video
@@ -94,6 +95,7 @@ class Fetcher:
 
     tools: Tools
     max_size: int
+    room: Room
     etags: dict[Path, str] = field(default_factory=dict)
 
     async def fetch(self, video: Video, partial: Partial, seconds: float) -> Measured:
@@ -160,6 +162,7 @@ class Fetcher:
         length = download.headers.get("content-length", "")
         expected = partial.size + int(length) if length.isdecimal() else None
         self._hold_size(expected or 0)
+        await self.room.hold((expected or partial.size) - partial.size)
         await self._write(download, partial)
         if expected is not None and partial.size != expected:
             raise Unanswered(f"{partial.size} of {expected} bytes came")
@@ -171,6 +174,7 @@ class Fetcher:
                 buffer += chunk
                 self._hold_size(partial.size + len(buffer))
                 if len(buffer) >= _BUFFER:
+                    await self.room.hold(len(buffer))
                     await in_thread(partial.write, bytes(buffer))
                     buffer.clear()
         except NetError:

@@ -22,6 +22,8 @@ class Place(Protocol):
 
     #: What people call it.
     name: str
+    #: The folder of this machine that files are loaded into.
+    disk: Path
 
     def address(self, name: PurePosixPath) -> str:
         """Say where a file of this name is."""
@@ -61,7 +63,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.name = str(root)
-        self._root = root.absolute()
+        self._root = self.disk = root.absolute()
         self._mode = file_mode()
 
     def address(self, name: PurePosixPath) -> str:

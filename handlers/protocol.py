@@ -58,11 +58,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """Not delivered, and trying again makes sense; `after`: seconds that the other side asked for."""
+    """Not delivered, and trying again makes sense; `after`: seconds that the other side asked for.
+
+    `no_room_at`: the folder whose disk has no room. That is told as `disk.low`, and waiting for room uses up no try.
+    """
 
     reason: str
     after: float | None = None
     answer: str | None = None
+    no_room_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from handlers.fetching import Stop
-from handlers.landing import Partial
+from handlers.landing import Partial, in_thread
 from handlers.naming import belongs_to_job, file_name
 from handlers.places import Measured, Place
 from handlers.posters import poster_of
@@ -40,6 +40,10 @@ class Shelf:
         name = self._name(spot)
         await self._place.prepare(name)
         return self._place.partial(name, key)
+
+    async def drop(self, spot: Spot, key: str) -> None:
+        """Remove what is left of a file on its way."""
+        await in_thread(self._place.partial(self._name(spot), key).remove)
 
     async def there(self, spot: Spot) -> Saved | None:
         """The file that stands there already, if its name says that it is this job's.

@@ -39,6 +39,12 @@ WORDS: Mapping[str, Word] = {
         "The clip of {job} is not saved yet after {tries} tries: {reason}",
         "{end}; mend the cause, or fetch it by hand from the URL that clipbell job {job} shows",
     ),
+    # what the folder's handler says of it: a disk's words, or a floor's
+    "disk.low": Word(
+        "Clips cannot be saved: {reason}",
+        "Make room there (keep_free of [handlers.{handler}] says how much stays free); downloads wait and go on by"
+        " themselves, callbacks are still taken",
+    ),
     "handler.failing": Word("{handler} {trouble}", "{step}"),
     "account.stopped": Word(
         "{account} refuses our calls: {reason}",

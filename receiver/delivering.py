@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from receiver.alerts import Notice
-from receiver.retry import SCHEDULE, failures_in_a_row, next_perishable_try, next_try
+from receiver.retry import SCHEDULE, failures_in_a_row, next_perishable_try, next_try, next_try_for_room
 from receiver.settle import Rules
 from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Delivery, Finish
 from schemas.event import Event, EventType, Source, Trust, at, rfc3339
@@ -13,6 +13,8 @@ from schemas.event import Event, EventType, Source, Trust, at, rfc3339
 #: A download is at risk after so many failures in a row, or with so little of its URL's life left.
 RISKY_TRIES, RISKY_REST = 5, 15 * 60 * 1_000_000
 CRASHED = "crashed"
+#: The outcome of an attempt that found no room; its answer is where.
+NO_ROOM = "no_room"
 #: What is kept of the other side's words.
 MAX_WORDS = 1000
 
@@ -40,6 +42,8 @@ def ending(end: Ending, rules: Rules) -> Finish:
     if end.is_probe and (isinstance(outcome, TryLater) or outcome.gone):
         # the handler's trouble, not the delivery's: it waits with the others
         return Finish("parked", Attempt(end.now, "later", _cut(outcome.reason), _cut(outcome.answer)))
+    if isinstance(outcome, TryLater) and outcome.no_room_at is not None:
+        return _waiting(end, outcome, outcome.no_room_at, rules)
     next_at = _next_at(end, outcome) if isinstance(outcome, TryLater) else None
     if next_at is not None:
         attempt = Attempt(end.now, "later", _cut(outcome.reason), _cut(outcome.answer))
@@ -66,6 +70,19 @@ def _next_at(end: Ending, outcome: TryLater) -> int | None:
     if end.perishable:
         return next_perishable_try(failed, delivery.created_at, end.now, end.dice, outcome.after)
     return next_try(failed, end.now, end.dice, outcome.after, end.schedule)
+
+
+def _waiting(end: Ending, outcome: TryLater, where: str, rules: Rules) -> Finish:
+    """Waiting for room is one attempt, however often it is looked for, and never the last one."""
+    delivery = end.claimed.delivery
+    last = delivery.attempts[-1] if delivery.attempts[delivery.skipped :] else None
+    waits = last is not None and last.outcome == NO_ROOM and last.answer == where
+    began = last.at if last is not None and waits else end.now
+    attempt = None if waits else Attempt(end.now, NO_ROOM, _cut(outcome.reason), where)
+    facts = {"reason": outcome.reason, "handler": delivery.handler}
+    low = rules.alarm.raised(Notice("disk.low", where, end.now), facts, but=delivery.handler)
+    next_at = next_try_for_room(began, end.now, end.dice)
+    return Finish("pending", attempt, next_at=next_at, raised=(low, *_at_risk(end, outcome.reason, rules)))
 
 
 def _done(end: Ending, done: Done, rules: Rules) -> Finish:

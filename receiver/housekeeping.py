@@ -1,4 +1,7 @@
-"""Housekeeping: what is done now and then, in small steps: retention, and alerts about budgets. Decides nothing."""
+"""Housekeeping: what is done now and then, in small steps: retention, alerts about budgets and about full disks.
+
+Decides nothing.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,9 +9,11 @@ from collections.abc import Mapping
 import structlog
 
 from receiver.admission import Admission
+from receiver.alerts import Notice
 from receiver.kit import Kit
 from receiver.settings import Retention
 from receiver.settle import SECOND
+from receiver.store.protocol import Query
 from schemas.errors import StoreUnavailable
 
 #: Seconds between two rounds, and after a long one that found nothing to delete.
@@ -33,10 +38,20 @@ class Housekeeper:
         while True:
             try:
                 await self._admission.care()
+                await self.look_for_room()
                 pause = await self._sweep()
             except StoreUnavailable as error:
                 log.warning("housekeeping waits for the store", reason=str(error))
             await asyncio.sleep(pause)
+
+    async def look_for_room(self) -> None:
+        """Clear what is raised about disks on which nothing waits for room any more. Raises: StoreUnavailable."""
+        kit = self._kit
+        low = await kit.store.alerts(Query({"code": "disk.low", "standing": True}, 200))
+        short = set(await kit.store.short_of_room()) if low else set()
+        for subject in {alert["subject"] for alert in low} - short:
+            notice = Notice("disk.low", subject, kit.now())
+            await kit.store.alert(kit.rules.alarm.cleared(notice, f"There is room at {subject} again"))
 
     async def _sweep(self) -> float:
         """Delete what is older than it has to be kept; answers how long to rest."""

@@ -199,7 +199,7 @@ class Lane:
             is_probe = delivery.id == self.ward.probe
             if delivery.claims > DEATHS:
                 outcome = crashed(delivery, DEATHS)  # says nothing of the handler
-            else:
+            elif is_probe or not _is_about_disk(outcome):
                 tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
             await self._record(claimed, ending(self._ending(claimed, outcome, is_probe=is_probe), self._kit.rules))
         return tried
@@ -240,6 +240,10 @@ class Lane:
                     await asyncio.sleep(IDLE)
         finally:
             self._held.pop(delivery.id, None)
+
+
+def _is_about_disk(outcome: Outcome) -> bool:
+    return isinstance(outcome, TryLater) and outcome.no_room_at is not None
 
 
 def _parcel(claimed: Claimed) -> Parcel:

@@ -11,6 +11,8 @@ JITTER = 0.2
 SHORTEST_AFTER, LONGEST_AFTER = 1.0, 3600.0
 #: A perishable delivery: from 1 s, doubling to 5 min, for a week at the most.
 PERISHABLE_FIRST, PERISHABLE_LONGEST, PERISHABLE_LIFE = 1.0, 300.0, 7 * 86_400.0
+#: For room on a disk: a quarter of the time waited so far, from 5 s to a minute.
+ROOM_FIRST, ROOM_LONGEST = 5.0, 60.0
 
 
 def failures_in_a_row(attempts: Sequence[Attempt]) -> int:
@@ -44,6 +46,12 @@ def next_perishable_try(failed: int, created: int, now: int, dice: float, after:
     wait = min(PERISHABLE_FIRST * 2.0 ** min(failed - 1, 20), PERISHABLE_LONGEST)
     if after is not None:
         wait = min(max(after, SHORTEST_AFTER), PERISHABLE_LONGEST)
+    return now + int(_spread(wait, dice) * SECOND)
+
+
+def next_try_for_room(began: int, now: int, dice: float) -> int:
+    """When to try again what waits for room on a disk since `began`; such tries are not counted."""
+    wait = min(max((now - began) / SECOND / 4, ROOM_FIRST), ROOM_LONGEST)
     return now + int(_spread(wait, dice) * SECOND)
 
 

@@ -89,6 +89,7 @@ allow = ["127.0.0.0/8"]
 [handlers.clips]
 type = "downloader"
 target = "clips"
+keep_free = "16MiB"
 
 [handlers.team]
 type = "slack"

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -10,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from handlers.room import free_bytes
 from receiver.cli import words
+from schemas.units import parse_size, say_size
 
 if TYPE_CHECKING:
     from receiver.client import Clipbell, Handler
@@ -85,16 +86,35 @@ def on_disk(settings: "Settings") -> Iterator[Finding]:
     places = {settings.folder}
     if settings.database_url.startswith("sqlite"):
         places.add(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+    floors: dict[Path, int] = {}
+    for place, floor in _floors(settings):
+        floors[place] = max(floor, floors.get(place, 0))
+    # one file system is told once, by the place that asks most of it
+    by_disk = {place.stat().st_dev: place for place in places if place.exists()}
+    by_disk |= {place.stat().st_dev: place for place in sorted(floors, key=lambda each: floors[each])}
+    for place in sorted(by_disk.values()):
+        yield _on_place(place, floors.get(place, 0))
+
+
+def _floors(settings: "Settings") -> Iterator[tuple[Path, int]]:
+    """Where downloaders save, and how much they leave free there."""
     for handler in settings.handlers.values():
-        target = getattr(handler.options, "target", None)
-        if isinstance(target, str) and "://" not in target:
-            places.add(_existing(settings.folder / target))
-    # one file system is told once
-    for place in sorted({place.stat().st_dev: place for place in places if place.exists()}.values()):
-        free = shutil.disk_usage(place).free
-        level: Level = "mend" if free < TOO_LITTLE else "look" if free < LITTLE else "ok"
-        step = "" if level == "ok" else "make room, or save the clips elsewhere"
-        yield Finding(level, "disk", f"{words.size(free)} free at {place}", step)
+        target, keep_free = (getattr(handler.options, name, None) for name in ("target", "keep_free"))
+        if isinstance(target, str) and isinstance(keep_free, str):
+            # what goes to a bucket is loaded beside the configuration first
+            yield _existing(settings.folder / ("" if "://" in target else target)), parse_size(keep_free)
+
+
+def _on_place(place: Path, floor: int) -> Finding:
+    free = free_bytes(place)
+    if free is None:
+        return Finding("ok", "disk", f"the one at {place} does not say how much is free")
+    text = f"{words.size(free)} free at {place}"
+    if free < floor:
+        step = "make room, or lower keep_free of the downloader; clips wait until then"
+        return Finding("mend", "disk", f"{text}, less than the {say_size(floor)} that must stay free", step)
+    level: Level = "mend" if free < TOO_LITTLE else "look" if free < LITTLE else "ok"
+    return Finding(level, "disk", text, "" if level == "ok" else "make room, or save the clips elsewhere")
 
 
 def _existing(place: Path) -> Path:
@@ -121,8 +141,14 @@ def on_server(client: "Clipbell") -> Iterator[Finding]:
     yield Finding("ok", "server", f"ready at {client.url}")
     try:
         yield from map(_on_handler, client.handlers())
+        yield from _on_alerts(client)
     except ClipbellError as error:
         yield Finding("mend", "handlers", f"cannot be asked about: {error}", "see the server's log")
+
+
+def _on_alerts(client: "Clipbell") -> Iterator[Finding]:
+    if codes := sorted({alert.code for alert in client.alerts()}):
+        yield Finding("look", "alerts", f"raised: {', '.join(codes)}", "read them with clipbell alerts")
 
 
 def _on_handler(handler: "Handler") -> Finding:

@@ -46,6 +46,7 @@ api_token = "{api_token}"
 [handlers.clips]
 type = "downloader"
 target = "clips"
+# keep_free = "1GiB"                          # with less free on its disk, downloads wait
 
 # [handlers.team]
 # type = "slack"

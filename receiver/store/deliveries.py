@@ -246,3 +246,12 @@ def read_deliveries(connection: Connection, query: Query) -> list[Delivery]:
     rows = connection.execute(wanted).fetchall()
     attempts = attempts_of(connection, [row[0] for row in rows])
     return [delivery_of(row, attempts.get(row[0], ())) for row in rows]
+
+
+def read_short_of_room(connection: Connection) -> list[str]:
+    """The folders at which deliveries found no room at their last attempt."""
+    newer = tables.attempts.alias().c
+    is_last = ~select(newer.fence).where(newer.delivery_id == _rows.id, newer.fence > _attempts.fence).exists()
+    short = select(_attempts.answer).distinct().join(tables.deliveries, _rows.id == _attempts.delivery_id)
+    found = short.where(_rows.next_at.is_not(None), _attempts.outcome == "no_room", is_last).order_by(_attempts.answer)
+    return list(connection.execute(found).scalars())

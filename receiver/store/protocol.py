@@ -134,7 +134,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a delivery. `outcome`: done, later, gave_up, crashed."""
+    """One try at a delivery. `outcome`: done, later, gave_up, crashed, no_room (`answer`: at which folder)."""
 
     at: int
     outcome: str
@@ -419,6 +419,10 @@ class Store(Accounts, Parking, Protocol):
 
     async def deliveries(self, query: Query) -> list[Delivery]:
         """List deliveries with their attempts. Filters: id, state, handler, target, event_id, job_id."""
+        ...
+
+    async def short_of_room(self) -> Sequence[str]:
+        """The folders at which deliveries under way found no room at their last attempt."""
         ...
 
     async def retry_deliveries(self, ids: Sequence[str], now: int) -> list[str]:

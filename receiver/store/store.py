@@ -224,6 +224,10 @@ class SqlStore:
         """List deliveries with their attempts."""
         return await self._readers.read(deliveries.read_deliveries, query)
 
+    async def short_of_room(self) -> Sequence[str]:
+        """The folders at which deliveries find no room."""
+        return await self._readers.read(deliveries.read_short_of_room)
+
     async def retry_deliveries(self, ids: Sequence[str], now: int) -> list[str]:
         """Make dead and waiting deliveries due now."""
         return await self._writer.work(lambda tx: deliveries.retry(tx, ids, now))

@@ -252,6 +252,27 @@ def test_a_clip_saved_again_replaces_what_was_noted(play: Play) -> None:
 # --- again -------------------------------------------------------------------------------------------------
 
 
+def test_folders_are_short_of_room_while_a_delivery_found_none_at_its_last_attempt(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        await tell(store, told(1, *[delivery(number, target=str(number)) for number in range(1, 6)]))
+        claimed = await taken(store)
+        folders = {0: "/b", 1: "/a", 2: "/a", 3: "/gone"}
+        for number, where in folders.items():
+            attempt = Attempt(NOON, "no_room", "full", where)
+            await finished(store, claimed[number], "pending", attempt=attempt, next_at=NOON)
+        await finished(store, claimed[4], "pending", attempt=Attempt(NOON, "later", "no", "/x"), next_at=NOON)
+        assert await store.short_of_room() == ["/a", "/b", "/gone"]
+        again = {each.delivery.id: each for each in await taken(store)}
+        assert await store.short_of_room() == ["/a", "/b", "/gone"]
+        await finished(store, again[claimed[0].delivery.id], "done")
+        await finished(store, again[claimed[3].delivery.id], "pending", attempt=Attempt(NOON, "later"), next_at=NOON)
+        await finished(store, again[claimed[1].delivery.id], "dead")
+        await finished(store, again[claimed[2].delivery.id], "pending", attempt=None, next_at=NOON)
+        assert await store.short_of_room() == ["/a"]
+
+    play(scenario)
+
+
 def test_retry_makes_dead_and_waiting_ones_due_with_a_fresh_schedule(play: Play) -> None:
     async def scenario(store: Store) -> None:
         await four_ways(store)

@@ -5,12 +5,11 @@ is room again all goes on by itself.
 """
 
 import asyncio
-import os
+import json
 import random
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +20,14 @@ import pytest
 from tests.support import serve_hasty
 from tests.support.called_back import Acknowledged, body_of, lay_out, lost, path_of
 from tests.support.clips import mp4
-from tests.support.http_server import Reply, Server, closed_port, serving
+from tests.support.http_server import Reply, Seen, Server, closed_port, serving
 from tests.support.program import Program, program
+from tests.support.small_disk import MIB, fill, small_disk
 from tests.support.strace import failing
 
-MIB = 2**20
 FULL, BROKEN = "pwrite64:error=ENOSPC", "fdatasync:error=EIO"
 AT_ONCE = 6
+ALERTS = ["alert.raised", "alert.cleared"]
 
 
 class Caller:
@@ -53,7 +53,9 @@ class Caller:
 
 
 @contextmanager
-def called(folder: Path, jobs: int, *, hasty: bool = False) -> Iterator[tuple[Program, Caller, Server]]:
+def called(
+    folder: Path, jobs: int, *, hasty: bool = False, files: Mapping[str, str] | None = None
+) -> Iterator[tuple[Program, Caller, Server]]:
     """A program that runs, its caller, and a server that takes orders and gives clips."""
     with serving() as others, program(folder, {"vrex": others.url}, closed_port()) as clipbell:
         others.answer(
@@ -61,6 +63,9 @@ def called(folder: Path, jobs: int, *, hasty: bool = False) -> Iterator[tuple[Pr
         )
         if hasty:
             clipbell.serve = [sys.executable, str(serve_hasty.__file__)]
+        if files:
+            clipbell.handlers["files"] |= files
+            clipbell.handlers["team"] = {"type": "slack", "url": f"{others.url}/slack", "events": ALERTS}
         laid_out = asyncio.run(lay_out(folder, jobs))
         clipbell.start()
         yield clipbell, Caller(clipbell, laid_out, others.url), others
@@ -153,22 +158,17 @@ def test_a_checkpoint_that_fails_shows_in_health_and_loses_nothing(tmp_path: Pat
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of a few MiB; skipped where mounting one is not allowed, since the calls above fail just so."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "clipbell-test", str(where)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount")
-    yield where
-    subprocess.run(["umount", str(where)], check=True)
+    with small_disk(tmp_path / "disk") as where:
+        yield where
 
 
-def test_a_disk_that_is_full_is_lived_through(small_disk: Path) -> None:
-    ballast = small_disk / "ballast"
-    with called(small_disk, 200) as (clipbell, caller, _):
+def test_a_disk_that_is_full_is_lived_through(disk: Path) -> None:
+    ballast = disk / "ballast"
+    with called(disk, 200) as (clipbell, caller, _):
         assert statuses(caller.call()) == {200}
-        _fill(ballast)
+        fill(ballast)
         answers = [answer for _ in range(10) for answer in caller.call()]
         assert 503 in statuses(answers)
         assert statuses(answers) <= {200, 503}
@@ -181,11 +181,50 @@ def test_a_disk_that_is_full_is_lived_through(small_disk: Path) -> None:
         assert_all_is_there(clipbell, caller)
 
 
-def _fill(ballast: Path) -> None:
-    with ballast.open("wb", buffering=0) as file:
-        for size in (MIB, 4096):
-            try:
-                while True:
-                    file.write(b"\1" * size)
-            except OSError:
-                continue
+def test_clips_wait_for_room_on_their_disk_while_callbacks_are_taken(disk: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    with called(folder, 60, files={"target": str(disk), "keep_free": "2MiB"}) as (clipbell, caller, others):
+        assert statuses(caller.call()) == {200}
+        eventually_saved(clipbell, caller)
+        fill(disk / "ballast", but=MIB)
+        fetched = len(others.seen)
+        assert statuses([answer for _ in range(8) for answer in caller.call()]) == {200}
+        (alert,) = clipbell.eventually(lambda: clipbell.items("/v1/alerts"), "the alert")
+        assert (alert["code"], alert["subject"]) == ("disk.low", str(disk))
+        for each in caller.acknowledged[AT_ONCE:]:
+            waits(clipbell, each.job_id)
+        assert [seen for seen in others.seen[fetched:] if seen.path.endswith(".mp4")] == []
+        assert is_ready(clipbell)
+        said = clipbell.command("alerts").stdout
+        assert "disk.low" in said
+        assert "2MiB must stay so (keep_free)" in said
+        assert "less than the 2MiB that must stay free" in clipbell.command("doctor").stdout
+        (disk / "ballast").unlink()
+        eventually_saved(clipbell, caller)
+        clipbell.eventually(lambda: not clipbell.items("/v1/alerts"), "the end of the alert", 30)
+        told = [message for message in map(_text, others.seen) if "saved" in message or "room" in message]
+        assert [word for message in told for word in ("Attention", "Solved") if word in message] == [
+            "Attention",
+            "Solved",
+        ]
+
+
+def eventually_saved(clipbell: Program, caller: Caller) -> None:
+    """Every clip that was called back for is saved."""
+    for each in caller.acknowledged:
+        clipbell.delivered(each.job_id, "files", seconds=60)
+
+
+def waits(clipbell: Program, job_id: str) -> None:
+    """A download waits for room, after one attempt that says so."""
+
+    def look() -> bool:
+        (delivery,) = clipbell.items("/v1/deliveries", job_id=job_id, handler="files")
+        return delivery["state"] == "pending" and [each["outcome"] for each in delivery["attempts"]] == ["no_room"]
+
+    clipbell.eventually(look, f"{job_id} to wait for room")
+
+
+def _text(seen: Seen) -> str:
+    return str(json.loads(seen.body).get("text", "")) if seen.path == "/slack" else ""

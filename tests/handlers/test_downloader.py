@@ -474,7 +474,8 @@ def test_a_disk_that_fails_is_told_and_tried_later(tmp_path: Path, monkeypatch: 
     with serving(Reply(200, CLIP)) as server:
         monkeypatch.setattr(os, "link", full)
         outcome = deliver(tmp_path, event_at(server.url))
-    assert outcome == TryLater(f"{tmp_path}/clips cannot be written: no space left on device")
+    where = f"{tmp_path}/clips"
+    assert outcome == TryLater(f"{where} cannot be written: no space left on device", no_room_at=where)
     assert files(tmp_path) == {f"clips/vrex/{JOB}.json"}
 
 

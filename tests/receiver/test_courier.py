@@ -190,6 +190,24 @@ def test_what_comes_to_the_same_end_again_is_given_up(tmp_path: Path) -> None:
     play(tmp_path, scenario, before=before)
 
 
+def test_want_of_room_is_the_disks_trouble_and_pauses_no_handler(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.team.outcome = TryLater("full", no_room_at="/clips")
+        await events(stage.store, range(1, 9))
+        await stage.until(lambda: calls(stage, 24))
+        assert await stage.store.pauses() == []
+        (alert,) = await stage.store.alerts(Query({"standing": True}))
+        assert (alert["code"], alert["subject"]) == ("disk.low", "/clips")
+        found = await stage.store.deliveries(Query({"handler": "team"}))
+        assert {tuple(each.outcome for each in delivery.attempts) for delivery in found} == {("no_room",)}
+        assert await stage.store.short_of_room() == ["/clips"]
+        stage.team.outcome = Done()
+        await stage.until(lambda: stage.are("done"))
+        assert await stage.store.short_of_room() == []
+
+    play(tmp_path, scenario, speed=20)
+
+
 async def calls(stage: Stage, number: int) -> bool:
     return len(stage.team.calls) >= number
 

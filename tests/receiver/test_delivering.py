@@ -104,3 +104,30 @@ def test_a_dead_delivery_that_succeeds_after_all_clears_its_alert() -> None:
 
 def test_a_perishable_delivery_is_tried_again_after_a_second() -> None:
     assert finish(TryLater("HTTP 500"), perishable=True).next_at == NOON + SECOND
+
+
+FULL = TryLater("/clips cannot be written: of 3 bytes free, 1GiB must stay so", no_room_at="/clips")
+
+
+def test_waiting_for_room_is_told_through_the_others_and_is_one_attempt() -> None:
+    first = finish(FULL, perishable=True)
+    assert (first.state, first.attempt) == ("pending", Attempt(NOON, "no_room", FULL.reason, "/clips"))
+    (raised,) = first.raised
+    assert (raised.code, raised.subject, raised.job_id) == ("disk.low", "/clips", None)
+    assert raised.text == f"Clips cannot be saved: {FULL.reason}"
+    assert [told.handler for told in raised.told.deliveries] == ["mail"]
+    waited = replace(delivery(), attempts=(Attempt(NOON - 60 * SECOND, "no_room", "", "/clips"),))
+    again = ending(Ending(Claimed(waited, EVENT, None), FULL, True, NOON, 0.5), rules("never", *BOTH))
+    assert (again.state, again.attempt, again.next_at) == ("pending", None, NOON + 15 * SECOND)
+
+
+def test_waiting_for_room_never_ends_a_delivery_nor_counts_as_a_failure() -> None:
+    old = replace(delivery(*["later"] * 100, "no_room"), created_at=NOON - 30 * 86_400 * SECOND)
+    end = ending(Ending(Claimed(old, EVENT, None), FULL, True, NOON, 0.5), rules("never", *BOTH))
+    assert (end.state, codes(end)) == ("pending", ["disk.low"])
+    assert finish(TryLater("HTTP 500"), *["later"] * 9, "no_room", perishable=True).next_at == NOON + SECOND
+
+
+def test_a_clip_that_dies_while_it_waits_for_room_is_at_risk() -> None:
+    claimed = Claimed(replace(delivery(), deadline=NOON + 14 * 60 * SECOND), EVENT, None)
+    assert codes(ending(Ending(claimed, FULL, True, NOON, 0.5), rules("never", *BOTH))) == ["disk.low", "clip.at_risk"]

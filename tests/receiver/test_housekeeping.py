@@ -13,12 +13,26 @@ from receiver.housekeeping import Housekeeper, spans
 from receiver.kit import Kit
 from receiver.settings import Retention
 from receiver.store import open_store
-from receiver.store.protocol import Query, Store, Swept
+from receiver.store.protocol import Attempt, Query, Store, Swept
 from receiver.work import make_kit
 from schemas.errors import BudgetReached, StoreUnavailable
 from schemas.job import JobState
 from tests.support.configuration import TEAM, TOP, VREX, configured
-from tests.support.stored import DAY, HOUR, NOON, ORDER, a_job, placed, usd
+from tests.support.stored import (
+    DAY,
+    HOUR,
+    NOON,
+    ORDER,
+    a_job,
+    delivery,
+    finished,
+    placed,
+    raised,
+    taken,
+    tell,
+    told,
+    usd,
+)
 
 BUDGET = '\n[budget]\nusd_per_day = "1.00"\nusd_per_month = "100"\n'
 
@@ -142,6 +156,35 @@ def test_without_a_budget_everything_is_admitted_and_old_alerts_go(tmp_path: Pat
 
     play(tmp_path, with_budget)
     play(tmp_path, without, "")
+
+
+# --- disks -------------------------------------------------------------------------------------------------
+
+
+def test_an_alert_about_a_disk_goes_once_when_nothing_waits_for_room_there(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        store, keeper = stage.store, Housekeeper(stage.kit)
+        await tell(store, told(1, delivery(1, "files")))
+        (claimed,) = await taken(store, "files")
+        low = raised(1, "disk.low", "/clips", told=told(101))
+        attempt = Attempt(NOON, "no_room", "full", "/clips")
+        await finished(store, claimed, "pending", attempt=attempt, next_at=NOON, raised=(low,))
+        await keeper.look_for_room()
+        assert [alert["cleared_at"] for alert in await store.alerts(Query({"code": "disk.low"}))] == [None]
+        (claimed,) = await taken(store, "files")
+        await finished(store, claimed)
+        await keeper.look_for_room()
+        await keeper.look_for_room()
+        assert [alert["cleared_at"] for alert in await store.alerts(Query({"code": "disk.low"}))] == [NOON]
+        (event,) = await store.events(Query({"type": "alert.cleared"}))
+        assert event.detail == {
+            "code": "disk.low",
+            "subject": "/clips",
+            "text": "There is room at /clips again",
+            "next_step": "Nothing to do",
+        }
+
+    play(tmp_path, scenario)
 
 
 # --- retention ---------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.retry import SECOND, failures_in_a_row, next_perishable_try, next_try
+from receiver.retry import SECOND, failures_in_a_row, next_perishable_try, next_try, next_try_for_room
 from receiver.store.protocol import Attempt
 
 NOW = 1_000_000_000_000
@@ -41,3 +41,8 @@ def test_a_perishable_delivery_ends_after_a_week() -> None:
 def test_a_dead_delivery_that_is_retried_begins_a_new_schedule() -> None:
     attempts = [Attempt(1, word) for word in ("later", "gave_up", "later", "later")]
     assert failures_in_a_row(attempts) == 2
+
+
+@pytest.mark.parametrize(("waited", "seconds"), [(0, 5), (20, 5), (40, 10), (240, 60), (86_400, 60)])
+def test_room_is_looked_for_more_and_more_rarely_but_each_minute(waited: int, seconds: int) -> None:
+    assert next_try_for_room(NOW - waited * SECOND, NOW, MIDDLE) == NOW + seconds * SECOND

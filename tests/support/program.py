@@ -39,7 +39,9 @@ class Program:
         self.public_url: str | None = self.url
         self.options: dict[str, Any] = {}
         self.account_options: dict[str, dict[str, Any]] = {}
-        self.handlers: dict[str, dict[str, Any]] = {"files": {"type": "downloader", "target": "clips"}}
+        self.handlers: dict[str, dict[str, Any]] = {
+            "files": {"type": "downloader", "target": "clips", "keep_free": "0B"}
+        }
 
     def configure(self) -> None:
         """Write the configuration file."""

@@ -59,6 +59,7 @@ url = "https://hooks.slack.com/services/T0/B0/x"
 [handlers.files]
 type = "downloader"
 target = "clips"
+keep_free = "0B"
 [handlers.all]
 type = "webhook"
 url = "https://receiver.example.com/"
