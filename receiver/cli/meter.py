@@ -11,6 +11,7 @@ from receiver.cli import screen, words
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.text import Text
 
     from receiver.client import Batch, Cost
 
@@ -25,33 +26,35 @@ APART = 5.0
 class Meter:
     """Shows progress; begun by `metering`."""
 
-    def __init__(self, progress: "Progress | None") -> None:
+    def __init__(self, progress: "Progress | None", below: "Text | None" = None) -> None:
         self._progress = progress
+        self._below = below
         self._tasks: dict[str, int] = {}
         self._told = (0.0, "", "")
         self._began: tuple[float, int] | None = None
 
     def queued(self, what: str, done: int, total: int) -> None:
         """So many of the lines are checked, or queued."""
-        self._show(what, done, total, "", last=done == total)
+        self._show(what, done, total, last=done == total)
 
     def stands(self, batch: "Batch") -> None:
         """How the batch stands now."""
         ended = batch.jobs - sum(batch.states.get(state, 0) for state in OPEN)
         now = clock.monotonic()
         self._began = self._began or (now, ended)
+        left = _left(now - self._began[0], ended - self._began[1], batch.jobs - ended) if ended < batch.jobs else ""
         parts = [counted(batch.states), costs_of(batch.costs)]
-        if ended < batch.jobs:
-            parts.append(_left(now - self._began[0], ended - self._began[1], batch.jobs - ended))
-        self._show("done", ended, batch.jobs, "; ".join(filter(None, parts)), last=ended == batch.jobs)
+        self._show("done", ended, batch.jobs, "; ".join(filter(None, parts)), left, last=ended == batch.jobs)
 
-    def _show(self, what: str, done: int, total: int, text: str, *, last: bool) -> None:
-        if self._progress is None:
-            self._say(what, f"{what} {done} of {total}{f': {text}' if text else ''}", last=last)
+    def _show(self, what: str, done: int, total: int, text: str = "", left: str = "", *, last: bool) -> None:
+        if self._progress is None or self._below is None:
+            told = "; ".join(filter(None, (text, left)))
+            self._say(what, f"{what} {done} of {total}{f': {told}' if told else ''}", last=last)
             return
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total, text="")
-        self._progress.update(self._tasks[what], completed=done, total=total, text=text)  # type: ignore[arg-type] # a TaskID is an int
+            self._tasks[what] = self._progress.add_task(what, total=total, left="")
+        self._below.plain = text
+        self._progress.update(self._tasks[what], completed=done, total=total, left=left)  # type: ignore[arg-type] # a TaskID is an int
 
     def _say(self, what: str, text: str, *, last: bool) -> None:
         at, what_before, before = self._told
@@ -67,11 +70,16 @@ def metering() -> Iterator[Meter]:
     if not sys.stderr.isatty():
         yield Meter(None)
         return
+    from rich.console import Group
+    from rich.live import Live
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.text import Text
 
     columns = (TextColumn("{task.description:<8}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    with Progress(*columns, TextColumn("{task.fields[text]}"), console=screen.console(stderr=True)) as progress:
-        yield Meter(progress)
+    # what was made and paid may take more than a line: it stands below the bars
+    progress, below = Progress(*columns, TextColumn("{task.fields[left]}")), Text()
+    with Live(Group(progress, below), console=screen.console(stderr=True)):
+        yield Meter(progress, below)
 
 
 def counted(states: Mapping[str, int]) -> str:

@@ -263,10 +263,17 @@ def test_the_time_left_goes_by_the_pace_so_far(
 
 def test_a_bar_shows_the_same(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "60")
+    paid = [
+        {"account": name, "unit": "credits", "total": "3500", "open_estimate": "0"} for name in ("artnex", "veo3gen")
+    ]
     with meter.metering() as made:
         made.queued("queued", 3, 3)
-        made.stands(Batch.from_json(batch()))
+        made.stands(Batch.from_json({**batch(), "costs": [*batch()["costs"], *paid]}))
     shown = capsys.readouterr().err
     assert "3/3" in shown
-    assert "2 completed, 1 queued; $0.272" in shown
+    # on a narrow terminal the bar stays, and what was paid is whole below it
+    last = shown[shown.rindex("done ") :]
+    assert "━" in last
+    told = "2 completed, 1 queued; $0.272 + 3500 credits at artnex + 3500 credits at veo3gen"
+    assert told in " ".join(last.split())
