@@ -64,12 +64,18 @@ def job(
     resolve: Annotated[
         str | None, typer.Option(metavar="sent|not-sent", help="Settle a job whose fate is unknown.")
     ] = None,
+    revoke_link: Annotated[
+        bool, typer.Option("--revoke-link", help="Let no link to its clips open any more, for good; the files stay.")
+    ] = False,
 ) -> None:
     """Show a job with its story; settle an unknown one."""
     sent = _checked(resolve, vendor_job_id)
     with given.client() as client:
         if sent is not None:
             client.resolve(job_id, vendor_job_id=vendor_job_id if sent else None)
+        if revoke_link:
+            client.revoke_link(job_id)
+            screen.note(f"No link to the clips of {job_id} opens any more.")
         _show(given, client, job_id)
 
 

@@ -66,6 +66,7 @@ class _Routes:
     refresh = _Route(orders.refresh)
     again = _Route(orders.again)
     resolve = _Route(orders.resolve)
+    revoke_link = _Route(orders.revoke_link)
     ready = _Route(orders.ready)
     jobs = _Route(routes.jobs)
     events = _Route(routes.events)

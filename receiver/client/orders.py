@@ -127,6 +127,11 @@ def resolve(job_id: str, *, vendor_job_id: str | None) -> Conversation[Job]:
     return ask(Call("POST", f"/v1/jobs/{_id(job_id)}/resolve", one_of(Job), body=word))
 
 
+def revoke_link(job_id: str) -> Conversation[Mapping[str, Any]]:
+    """Let no living link to a job's clips open any more; for good. The files stay."""
+    return ask(Call("POST", f"/v1/jobs/{_id(job_id)}/revoke-link", as_object))
+
+
 def wait(
     job_id: str, *, timeout: float | None = None, on_look: Callable[[Job], object] | None = None
 ) -> Conversation[Job]:

@@ -167,6 +167,8 @@ def test_a_link_can_be_revoked_job_by_job(clipbell: Program, slack: Server) -> N
     clipbell.start()
     (job, link), (_, other) = made(clipbell, slack), made(clipbell, slack)
     assert get(f"{clipbell.url}/v1/jobs/{job['id']}/revoke-link", "POST").status_code == 401
+    said = clipbell.command("job", job["id"], "--revoke-link")
+    assert (said.returncode, said.stderr) == (0, f"No link to the clips of {job['id']} opens any more.\n")
     revoked = clipbell.client.post(f"/v1/jobs/{job['id']}/revoke-link")
     assert (revoked.status_code, revoked.json()) == (200, {"job_id": job["id"], "revoked": True})
     assert [get(each).status_code for each in (link, other)] == [410, 200]

@@ -189,6 +189,16 @@ def test_resolving_says_the_persons_word(full: StandIn, run: Run) -> None:
     assert not_sent == {"resolution": "not-sent"}
 
 
+def test_links_are_revoked_and_that_is_said_beside_the_story(full: StandIn, run: Run) -> None:
+    full.says("POST", f"/v1/jobs/{JOB_ID}/revoke-link", {"job_id": JOB_ID, "revoked": True})
+    ended = run("job", JOB_ID, "--revoke-link", "--json")
+    assert (ended.code, json.loads(ended.out)["id"]) == (0, JOB_ID)
+    assert ended.err == f"No link to the clips of {JOB_ID} opens any more.\n"
+    assert len(full.requests("POST", f"/v1/jobs/{JOB_ID}/revoke-link")) == 1
+    run("job", JOB_ID)
+    assert len(full.requests("POST", f"/v1/jobs/{JOB_ID}/revoke-link")) == 1
+
+
 def test_clips_are_verified_against_the_disk(server: StandIn, run: Run, folder: Path) -> None:
     whole = {"bytes": 4, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
     (folder / "good.mp4").write_bytes(b"test")

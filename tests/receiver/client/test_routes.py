@@ -36,6 +36,7 @@ ROUTES: list[tuple[Callable[[Clipbell], Any], str, str, Any]] = [
         f"/v1/jobs/{JOB_ID}/resolve",
         {"resolution": "not-sent"},
     ),
+    (lambda bell: bell.revoke_link(JOB_ID), "POST", f"/v1/jobs/{JOB_ID}/revoke-link", None),
     (
         lambda bell: bell.adopt("vrex", "vg_7", tags=["t"]),
         "POST",
