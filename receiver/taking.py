@@ -15,6 +15,7 @@ from schemas.errors import Conflict, InvalidOrder, InvalidRequest, Problem, Take
 from schemas.job import Job, JobState, Origin
 from schemas.order import Order, order_from_json
 from schemas.reading import is_job_id
+from schemas.vendor import Pace
 
 #: What one may know of an order that another program places.
 KNOWN_FIELDS = frozenset({"vendor", "prompt", "seconds", "aspect_ratio", "model", "tags", "metadata", "batch"})
@@ -88,7 +89,7 @@ class Taker:
         evidence = self._word_of_a_person(job, data)
 
         def decide(row: Job | None) -> Change:
-            if row is None or row.state is not JobState.UNKNOWN:
+            if row is None or not is_in_doubt(row):
                 return Change(verdict="contradiction", note=False)
             return self._resolved(row, vendor_job_id if sent else None)
 
@@ -107,7 +108,18 @@ class Taker:
         if vendor_job_id is None:
             rejected = replace(job, state=JobState.REJECTED, next_at=None, idempotency_key=None)
             return Change(job=rejected, cleared=cleared)
-        running = replace(job, state=JobState.RUNNING, vendor_job_id=vendor_job_id, next_at=now, failure=None)
+        # from now on it is looked at, and that for as long as any other
+        account = self._kit.settings.accounts.get(job.account)
+        pace = account.pace if account else Pace()
+        give_up_at = now + int(pace.give_up_after * SECOND)
+        running = replace(
+            job,
+            state=JobState.RUNNING,
+            vendor_job_id=vendor_job_id,
+            next_at=now,
+            give_up_at=give_up_at,
+            failure=None,
+        )
         return Change(job=running, cleared=cleared)
 
     async def _look(self, job: Job) -> Job:
@@ -153,3 +165,8 @@ class Taker:
         return Evidence(
             self._kit.mint("evd_"), self._kit.now(), job.id, job.account, kind="person", body=body, sha256=sha256
         )
+
+
+def is_in_doubt(job: Job) -> bool:
+    """Whether nobody knows if the vendor has an order, also after it was given up: then a person may say."""
+    return job.vendor_job_id is None and job.state in (JobState.UNKNOWN, JobState.ABANDONED)

@@ -44,7 +44,8 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     S.RUNNING: _VERDICTS | {S.ABANDONED},
     S.UNKNOWN: _EVIDENCE | {S.REJECTED, S.ABANDONED},
     S.REJECTED: _EVIDENCE,
-    S.ABANDONED: _EVIDENCE,
+    # a person may still say that one of unknown fate was never sent
+    S.ABANDONED: _EVIDENCE | {S.REJECTED},
     S.COMPLETED: frozenset(),
     S.FAILED: frozenset(),
 }

@@ -109,12 +109,27 @@ def _show(given: Given, client: "Clipbell", job_id: str) -> None:
     if given.as_json:
         return screen.print_json(story.to_json())
     screen.facts(job_facts(story.job))
+    if step := next_step(story.job):
+        screen.say(f"\n{step}")
     screen.say()
     return screen.table(
         (Column("when"), Column("what"), Column("id", extra=True), Column("how", flexible=True)),
         [(words.moment(each.at), each.what, each.id, each.how) for each in told(story)],
         empty="Nothing has happened yet.",
     )
+
+
+def next_step(found: "Job") -> str:
+    """What a person may do about a job that does not go on by itself; empty: nothing."""
+    if found.vendor_job_id is None and found.state in ("unknown", "abandoned"):
+        return (
+            f"Whether {found.account} has this order is not known; it is not sent again by itself. Look there, then:"
+            f"\n  clipbell job {found.id} --resolve sent VENDOR_JOB_ID"
+            f"\n  clipbell job {found.id} --resolve not-sent"
+        )
+    if found.state == "abandoned":
+        return f"It was given up without a verdict. Ask the vendor once more with:\n  clipbell refresh {found.id}"
+    return ""
 
 
 def job_row(found: "Job") -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def _known(prompt: str | None, model: str | None, tag: list[str] | None, meta: l
 
 
 def _finish(given: Given, client: "Clipbell", job: "Job", *, wait: bool) -> None:
-    from receiver.cli.jobs import job_facts
+    from receiver.cli.jobs import job_facts, next_step
     from receiver.cli.waiting import watched
 
     if wait:
@@ -150,8 +150,6 @@ def _finish(given: Given, client: "Clipbell", job: "Job", *, wait: bool) -> None
     else:
         screen.facts(job_facts(job))
     if job.state == "unknown":
-        screen.note(
-            f"Whether {job.vendor} has this order is not known; it is not sent again. See: clipbell job {job.id}"
-        )
+        screen.note(next_step(job))
     if wait and job.state != "completed":
         raise typer.Exit(FAILED)

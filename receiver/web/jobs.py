@@ -9,7 +9,7 @@ from starlette.routing import Route
 from receiver.kit import Kit
 from receiver.looker import Looker
 from receiver.submit import Receipt, Submitter
-from receiver.taking import Taker
+from receiver.taking import Taker, is_in_doubt
 from receiver.web.reading import MAX_ORDER, fields_of, json_of, query_of
 from receiver.web.shapes import batch_json
 from schemas.errors import Conflict, InvalidOrder, NotFound, Problem
@@ -85,7 +85,8 @@ class Jobs:
         if job.account not in self._kit.settings.accounts:
             raise Conflict(f"The account {job.account} is not configured any more; add [vendors.{job.account}].")
         if job.vendor_job_id is None:
-            raise Conflict(f"{job.id} has no id at its vendor yet, so there is nothing to ask for.")
+            doubt = f"; settle it with: clipbell job {job.id} --resolve sent VENDOR_JOB_ID" if is_in_doubt(job) else ""
+            raise Conflict(f"{job.id} has no id at its vendor yet, so there is nothing to ask for{doubt}.")
         applied = await self._looker.look(job)
         return await self._answer(applied.job or job)
 

@@ -175,3 +175,25 @@ def test_an_unknown_job_is_settled_by_a_persons_word(clipbell: Program, vendors:
     again = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json={"resolution": "not-sent"})
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
     assert clipbell.items("/v1/alerts") == []
+
+
+def test_what_was_given_up_as_unknown_can_still_be_settled_by_a_person(
+    clipbell: Program, vendors: RunningSimulator
+) -> None:
+    plant(vendors, kind="submit.no_answer", times=2)
+    clipbell.account_options["ulazai"] = {"poll_every": "0.5s", "give_up_after": "1s"}
+    clipbell.start()
+    sent, not_sent = (clipbell.order("ulazai", prompt=prompt) for prompt in ("One", "Two"))
+    for job in (sent, not_sent):
+        clipbell.settled(job["id"], "abandoned", 20)
+    shown = clipbell.command("job", sent["id"])
+    assert f"clipbell job {sent['id']} --resolve sent VENDOR_JOB_ID" in shown.stdout
+    refused = clipbell.command("refresh", sent["id"])
+    assert (refused.returncode, "--resolve sent VENDOR_JOB_ID" in refused.stderr) == (1, True)
+    found = httpx.get(f"{vendors.url}/control/jobs", trust_env=False).json()["jobs"]
+    vendor_id = next(each["id"] for each in found if each["prompt"] == "One")
+    assert clipbell.command("job", sent["id"], "--resolve", "sent", vendor_id).returncode == 0
+    assert clipbell.settled(sent["id"])["cost"] == {"amount": "240", "unit": "credits"}
+    assert clipbell.command("job", not_sent["id"], "--resolve", "not-sent").returncode == 0
+    assert clipbell.job(not_sent["id"])["state"] == "rejected"
+    assert clipbell.items("/v1/alerts") == []

@@ -18,7 +18,7 @@ TABLE = """
     failed         .       .         .        .       =       .        .        .
     rejected       .       .         x        x       x       =        .        .
     unknown        .       .         x        x       x       x        =        x
-    abandoned      .       .         x        x       x       .        .        =
+    abandoned      .       .         x        x       x       x        .        =
 """
 
 

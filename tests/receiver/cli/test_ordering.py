@@ -87,7 +87,9 @@ def test_an_order_of_unknown_fate_is_said_to_be_one(server: StandIn, run: Run) -
     ended = run("submit", "vrex", "a kite")
     assert ended.code == 0
     assert ended.err == (
-        f"Whether vrex has this order is not known; it is not sent again. See: clipbell job {JOB_ID}\n"
+        "Whether vrex has this order is not known; it is not sent again by itself. Look there, then:\n"
+        f"  clipbell job {JOB_ID} --resolve sent VENDOR_JOB_ID\n"
+        f"  clipbell job {JOB_ID} --resolve not-sent\n"
     )
 
 

@@ -25,7 +25,7 @@ from tests.support.api_stand_in import (
     line,
 )
 from tests.support.command_line import clipbell
-from tests.support.http_server import closed_port
+from tests.support.http_server import Reply, closed_port
 
 ALERT = {
     "id": "alr_1",
@@ -178,6 +178,11 @@ def test_a_job_is_shown_with_its_story_in_order(full: StandIn, run: Run) -> None
     story = [line.split()[2] for line in out[out.index("when") :].splitlines()[1:]]
     assert story == ["ordered", "charge", "callback", "video.completed", "to"]
     assert "by callback, after 74 s" in out
+
+
+def test_a_job_that_was_given_up_says_how_to_ask_once_more(server: StandIn, run: Run) -> None:
+    server.single["GET", f"/v1/jobs/{JOB_ID}"] = Reply(body=json.dumps(job(state="abandoned")).encode())
+    assert f"  clipbell refresh {JOB_ID}" in run("job", JOB_ID).out.splitlines()
 
 
 def test_resolving_says_the_persons_word(full: StandIn, run: Run) -> None:
