@@ -105,6 +105,8 @@ class Job:
     seconds: int | None = None
     #: What the ledger holds for this job so far, with the unit of the account.
     booked: Money | None = None
+    #: The estimate as it was when the order was placed; `estimate` follows the vendor's own figure.
+    quote: Money | None = None
     claim: Claim | None = None
     #: When the keeper should next do something about it; None: never.
     next_at: int | None = None

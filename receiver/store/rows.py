@@ -40,7 +40,7 @@ _PLAIN = (
 ).split()
 #: What others worded; it may hold what an engine cannot keep.
 _FOREIGN = ("vendor_job_id", "model", "batch", "idempotency_key")
-_MONEY = ("estimate", "cost", "booked")
+_MONEY = ("estimate", "cost", "booked", "quote")
 JOB_COLUMNS = (
     *_PLAIN,
     *_FOREIGN,
@@ -132,7 +132,7 @@ def job_of(row: Row) -> Job:
     (
         id_, vendor, account, created_at, order_sha256, seconds, submitted_at, settled_at, overdue_at, give_up_at,
         next_at, looks, tries, fence, sent_at, vendor_job_id, model, batch, idempotency_key, estimate, estimate_unit,
-        cost, cost_unit, booked, booked_unit, state, origin, settled_by, callback, ordered, outcome,
+        cost, cost_unit, booked, booked_unit, quote, quote_unit, state, origin, settled_by, callback, ordered, outcome,
     ) = row  # fmt: skip
     order, found = _decode(ordered), _decode(outcome)
     return Job(
@@ -162,6 +162,7 @@ def job_of(row: Row) -> Job:
         order_sha256=order_sha256,
         seconds=seconds,
         booked=money_of(booked, booked_unit),
+        quote=money_of(quote, quote_unit),
         claim=Claim(**found["claim"]) if found["claim"] else None,
         next_at=next_at,
         give_up_at=give_up_at,

@@ -78,6 +78,9 @@ jobs = Table(
     Column("outcome", Word, nullable=False),
     # when an order that waited in the queue was let go
     Column("sent_at", BigInteger),
+    # the estimate as it was when the order was placed
+    Column("quote_micros", BigInteger),
+    Column("quote_unit", Word),
     Index("ix_jobs_state", "state", "id"),
     Index("ix_jobs_account", "account", "id"),
     Index("ix_jobs_order_sha256", "order_sha256"),
@@ -130,6 +133,13 @@ Index(
     jobs.c.id,
     sqlite_where=text(IN_LINE),
     postgresql_where=text(IN_LINE),
+)
+
+#: A job that holds a place at its vendor; one whose fate is unknown only until it is overdue, and one that another
+#: program will order not before its vendor's id is known.
+HOLDS_A_PLACE = (
+    "(state = 'submitting' OR (state = 'unknown' AND overdue_at IS NULL) "
+    "OR (state = 'running' AND (origin <> 'expected' OR vendor_job_id IS NOT NULL)))"
 )
 
 job_tags = Table(

@@ -62,6 +62,7 @@ FULL = Job(
     order_sha256=hashlib.sha256(ORDER).hexdigest(),
     seconds=8,
     booked=usd("-0.000001"),
+    quote=usd("2.5", "credits"),
     claim=Claim("failed", "evd_1", NOON - 4),
     next_at=2**53 + 1,
     give_up_at=NOON + 5,
