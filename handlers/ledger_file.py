@@ -1,8 +1,10 @@
 """The ledger file: a SQLite file for people, to open with sqlite-utils or Datasette. Rewrites nothing that it has.
 
-Tables `clips` (a row a job) and `ledger` (a row a line), views `by_day` and `by_vendor`, a full-text search on the
-prompts. Amounts stand twice: exact as text, and in millionths as an integer, since sums over text are inexact. It is
-not the program's own memory: it can be deleted, and `clipbell ledger --export` writes it anew.
+Tables `clips` (a row a job) and `ledger` (a row a line), a full-text search on the prompts, views `by_day` and
+`by_vendor`, and of what does not add up `failed_not_refunded` and `paid_twice`. What else does not (no file, another
+price than the estimate) is not to be seen from these tables: an export holds all of it in the table `findings`.
+Amounts stand twice: exact as text, and in millionths as an integer, since sums over text are inexact. It is not the
+program's own memory: it can be deleted, and `clipbell ledger --export` writes it anew.
 
 https://sqlite-utils.datasette.io/en/stable/python-api.html
 """
@@ -63,6 +65,23 @@ _LEDGER = {
     "evidence_id": str,
 }
 
+_FINDINGS = {
+    "id": str,
+    "kind": str,
+    "at": str,
+    "job_id": str,
+    "vendor": str,
+    "account": str,
+    "vendor_job_id": str,
+    "prompt": str,
+    "amount": str,
+    "unit": str,
+    "micros": int,
+    "other_job_id": str,
+    "text": str,
+    "next_step": str,
+}
+
 
 def _exact(sums: str) -> str:
     digits = f"(abs({sums}) / 1000000) || '.' || substr('000000' || (abs({sums}) % 1000000), -6)"
@@ -80,19 +99,49 @@ def _view(key: str) -> str:
     )
 
 
-VIEWS = {"by_day": _view("day"), "by_vendor": _view("vendor")}
+#: What was taken for each job in the end; without a unit where nobody said how much.
+_PAID = "SELECT job_id, max(unit) AS unit, sum(micros) AS micros FROM ledger GROUP BY job_id"
+_FAILED_NOT_REFUNDED = (
+    "SELECT clips.job_id, vendor, account, vendor_job_id, prompt, failure_code, failure_message, "  # noqa: S608
+    f"CASE WHEN paid.micros IS NOT NULL THEN {_exact('paid.micros')} END AS kept, unit, paid.micros AS kept_micros, "
+    f"settled_at FROM clips JOIN ({_PAID}) AS paid ON paid.job_id = clips.job_id WHERE state = 'failed' "
+    "AND (paid.micros > 0 OR (paid.micros IS NULL AND coalesce(refunded, 0) = 0)) ORDER BY clips.job_id DESC"
+)
+_PAID_TWICE = (
+    "SELECT account, model, prompt, count(*) AS times, "  # noqa: S608
+    f"{_exact('sum(paid.micros)')} AS total, unit, sum(paid.micros) AS total_micros, "
+    "min(clips.job_id) AS first_job_id, max(clips.job_id) AS last_job_id "
+    f"FROM clips JOIN ({_PAID}) AS paid ON paid.job_id = clips.job_id WHERE paid.micros > 0 AND prompt <> '' "
+    "GROUP BY account, model, prompt, unit HAVING count(*) > 1 ORDER BY last_job_id DESC"
+)
+VIEWS = {
+    "by_day": _view("day"),
+    "by_vendor": _view("vendor"),
+    "failed_not_refunded": _FAILED_NOT_REFUNDED,
+    "paid_twice": _PAID_TWICE,
+}
 
 
-def write(path: Path, jobs: Iterable[Mapping[str, Any]], lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write jobs and ledger lines, both in the contract's shapes, into a file, over what is there under their ids.
+def write(
+    path: Path,
+    jobs: Iterable[Mapping[str, Any]],
+    lines: Iterable[Mapping[str, Any]],
+    findings: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Write jobs and ledger lines over what is in a file under their ids, and findings in place of those in it.
 
-    Raises: sqlite3.Error, OSError.
+    All are in the shapes of the API. Raises: sqlite3.Error, OSError.
     """
-    keep(path, [clip_of_job(job) for job in jobs], lines)
+    keep(path, [clip_of_job(job) for job in jobs], lines, list(findings))
 
 
-def keep(path: Path, clips: Sequence[Mapping[str, Any]], lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows of clips (all with the same columns) and ledger lines, in one transaction.
+def keep(
+    path: Path,
+    clips: Sequence[Mapping[str, Any]],
+    lines: Iterable[Mapping[str, Any]],
+    findings: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Write rows of clips (all with the same columns), ledger lines and findings (None: as they are) at once.
 
     Raises: sqlite3.Error, OSError.
     """
@@ -107,6 +156,8 @@ def keep(path: Path, clips: Sequence[Mapping[str, Any]], lines: Iterable[Mapping
             _make_tables(db)
             db.table("clips").upsert_all((_sound(clip) for clip in clips), pk="job_id", alter=True)
             db.table("ledger").upsert_all((_sound(_line(line)) for line in lines), pk="id", alter=True)
+            if findings is not None:
+                _replace_findings(db, findings)
             connection.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # some errors have ended it already
@@ -128,6 +179,12 @@ def _make_tables(db: "Database") -> None:
     for name, query in VIEWS.items():
         if name not in there:
             db.create_view(name, query)
+
+
+def _replace_findings(db: "Database", findings: Iterable[Mapping[str, Any]]) -> None:
+    db.table("findings").drop(ignore=True)
+    db.table("findings").create(_FINDINGS, pk="id")
+    db.table("findings").insert_all(_sound(_finding(each)) for each in findings)
 
 
 def clip_of_job(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,12 +226,22 @@ def _sound(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:
-    amount = money_from_json(line["amount"])
     plain = ("id", "at", "job_id", "vendor", "account", "kind", "basis", "evidence_id")
     return {
         **{name: line[name] for name in plain},
         "day": str(line["at"])[:10],
-        "amount": line["amount"]["amount"] if line["amount"] else None,
+        **_amount(line),
+    }
+
+
+def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: finding.get(name) for name in _FINDINGS} | _amount(finding)
+
+
+def _amount(of: Mapping[str, Any]) -> dict[str, Any]:
+    amount = money_from_json(of["amount"])
+    return {
+        "amount": of["amount"]["amount"] if of["amount"] else None,
         "unit": amount.unit if amount else None,
         "micros": amount.micros if amount else None,
     }

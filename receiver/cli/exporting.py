@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from receiver.client import Clipbell, LedgerLine
 
 COLUMNS = ("at", "job_id", "vendor", "account", "kind", "amount", "unit", "basis", "evidence_id", "id")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def csv_of(lines: "Iterable[LedgerLine]") -> str:
@@ -30,12 +31,16 @@ def csv_of(lines: "Iterable[LedgerLine]") -> str:
 
 
 def safe(text: str) -> str:
-    """Text that a spreadsheet does not run."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Text that a spreadsheet does not run: in one line, since a new one would begin a new cell."""
+    is_risky = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
+    flat = "".join(" " if c in "\t\r\n" else c for c in text)
+    return f"'{flat}" if is_risky else flat
 
 
 def export_to(path: Path, client: "Clipbell") -> int:
-    """Write every settled job and every line into a file as the `ledger` handler keeps it; answer how many lines.
+    """Write every settled job, every line and what does not add up into a file as the `ledger` handler keeps it.
+
+    Answers how many lines.
 
     Raises: Failure.
     """
@@ -43,8 +48,9 @@ def export_to(path: Path, client: "Clipbell") -> int:
 
     jobs = [job.raw for state in ("completed", "failed") for job in client.jobs(state=state, limit=None)]
     lines = [line.raw for line in client.ledger(limit=None)]
+    findings = [each.raw for each in client.findings(limit=None)]
     try:
-        write(path, jobs, lines)
+        write(path, jobs, lines, findings)
     except (sqlite3.Error, OSError) as error:
         raise Failure(f"{path} cannot be written: {error}") from error
     return len(lines)

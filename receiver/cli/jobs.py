@@ -103,12 +103,12 @@ def _checked(resolve: str | None, vendor_job_id: str | None) -> bool | None:
 
 
 def _show(given: Given, client: "Clipbell", job_id: str) -> None:
-    from receiver.cli.story import gather, told
+    from receiver.cli.story import gather, told, waiting
 
     story = gather(client, job_id)
     if given.as_json:
         return screen.print_json(story.to_json())
-    screen.facts(job_facts(story.job))
+    screen.facts([*job_facts(story.job), *waiting(story)])
     if step := next_step(story.job):
         screen.say(f"\n{step}")
     screen.say()

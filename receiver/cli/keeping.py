@@ -7,12 +7,14 @@ import typer
 from receiver.cli import screen, words
 from receiver.cli.jobs import Limit
 from receiver.cli.screen import Column
-from receiver.cli.trouble import FAILED
+from receiver.cli.trouble import FAILED, check_word
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
     from receiver.client import Alert, Clip, Evidence
 
+KINDS = ("submit", "status", "callback", "history", "person")
+VERDICTS = ("accepted", "duplicate", "contradiction", "mismatch", "unknown_word", "unreadable")
 EVIDENCE_COLUMNS = (
     Column("id"),
     Column("when"),
@@ -70,6 +72,8 @@ def evidence(
     limit: Limit = 50,
 ) -> None:
     """List what was sent to us, and what we made of it."""
+    check_word("--kind", kind, KINDS)
+    check_word("--verdict", verdict, VERDICTS)
     with given.client() as client:
         if evidence_id:
             return _print_bytes(client.evidence_body(evidence_id))

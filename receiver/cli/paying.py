@@ -1,4 +1,4 @@
-"""The verb about money: ledger, as sums, as lines in CSV, as a file to open with other tools."""
+"""The verb about money: ledger, as sums, as lines in CSV, as a file for other tools, as what does not add up."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,11 +28,18 @@ def ledger(
     export: Annotated[
         Path | None, typer.Option(metavar="FILE.db", help="Write every line into a SQLite file instead.")
     ] = None,
+    findings: Annotated[bool, typer.Option("--findings", help="Show what does not add up instead.")] = False,
 ) -> None:
-    """Show what the vendors took."""
+    """Show what the vendors took, and what does not add up."""
     check_word("--by", by, KEYS)
     if as_csv and (export or given.as_json):
         raise WrongUsage("Give only one of --csv, --export and --json.")
+    if findings and (as_csv or export):
+        raise WrongUsage("Give only one of --findings, --csv and --export; an export holds the findings.")
+    if findings:
+        from receiver.cli.found import print_findings
+
+        return print_findings(given)
     if as_csv or export:
         return _lines(given, export)
     with given.client() as client:

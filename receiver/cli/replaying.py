@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from receiver.cli.trouble import WrongUsage
 
 if TYPE_CHECKING:
-    from receiver.client import Clipbell
+    from receiver.client import Clipbell, Delivery
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -38,6 +38,22 @@ def chosen(client: "Clipbell", ids: Sequence[str], since: str | None) -> list[st
 def replayed(client: "Clipbell", ids: Sequence[str], *, handler: str | None, again: bool) -> list[str]:
     """Deliver events again; answer the deliveries that will run."""
     return [made for each in ids for made in client.replay(each, handler=handler, again=again)["deliveries"]]
+
+
+def retried(client: "Clipbell", ids: Sequence[str]) -> "tuple[list[Delivery], list[str]]":
+    """Try deliveries again; answer those that will be, and why the others will not."""
+    from receiver.client import Refused, Unauthorized
+
+    found: list[Delivery] = []
+    refused: list[str] = []
+    for each in ids:
+        try:
+            found.append(client.retry(each))
+        except Unauthorized:
+            raise
+        except Refused as error:
+            refused.append(str(error))
+    return found, refused
 
 
 def seconds_of(text: str) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from receiver.cli import words
 
 if TYPE_CHECKING:
-    from receiver.client import Clip, Clipbell, Delivery, Event, Evidence, Job, LedgerLine
+    from receiver.client import Clip, Clipbell, Delivery, Event, Evidence, Job, LedgerLine, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Story:
     deliveries: "tuple[Delivery, ...]"
     clips: "tuple[Clip, ...]"
     lines: "tuple[LedgerLine, ...]"
+    #: Of a queued order: why it has not gone out yet.
+    waits: "tuple[Wait, ...]" = ()
 
     def to_json(self) -> dict[str, Any]:
         """Say it as the job with its parts inside."""
@@ -30,6 +32,7 @@ class Story:
             "deliveries": [each.raw for each in self.deliveries],
             "clips": [each.raw for each in self.clips],
             "ledger": [each.raw for each in self.lines],
+            "waits": [each.raw for each in self.waits],
         }
 
 
@@ -53,7 +56,17 @@ def gather(client: "Clipbell", job_id: str) -> Story:
         client.deliveries(job_id=job.id, limit=None).items,
         client.clips(job_id=job.id, limit=None).items,
         client.ledger(job_id=job.id, limit=None).items,
+        client.waits(job.id).items if job.state == "queued" else (),
     )
+
+
+def waiting(story: Story) -> list[tuple[str, str]]:
+    """Why a queued order waits, as names and values."""
+    if story.job.state != "queued":
+        return []
+    reasons = [f"{each.text}{f', until {words.moment(each.until)}' if each.until else ''}" for each in story.waits]
+    reasons = reasons or ["for nothing: it goes out in a moment, where a server works (clipbell serve)"]
+    return [("waits" if not number else "and", words.clean(text)) for number, text in enumerate(reasons)]
 
 
 def told(story: Story) -> list[Entry]:

@@ -7,7 +7,7 @@ import typer
 from receiver.cli import screen, words
 from receiver.cli.jobs import Limit
 from receiver.cli.screen import Column
-from receiver.cli.trouble import check_word
+from receiver.cli.trouble import Failure, WrongUsage, check_word
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ EVENT_COLUMNS = (
     Column("job", extra=True),
     Column("about", flexible=True),
 )
+TYPES = ("video.completed", "video.failed", "clip.saved", "alert.raised", "alert.cleared")
 STATES = ("pending", "running", "done", "dead", "parked")
 DELIVERY_COLUMNS = (
     Column("id"),
@@ -43,6 +44,7 @@ def events(
     limit: Limit = 50,
 ) -> None:
     """List events, newest first."""
+    check_word("--type", type, TYPES)
     with given.client() as client:
         found = client.events(type=type, job_id=job, batch=batch, limit=limit)
     if given.as_json:
@@ -107,13 +109,32 @@ def deliveries(
 
 
 @verb(*REMOTE)
-def retry(given: Given, delivery_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Deliveries.")]) -> None:
+def retry(
+    given: Given,
+    delivery_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Deliveries.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every one that is dead.")] = False,
+    handler: Annotated[str | None, typer.Option(metavar="NAME", help="Every dead one of a handler.")] = None,
+    job: Annotated[str | None, typer.Option(metavar="ID", help="Every dead one of a job.")] = None,
+) -> None:
     """Try deliveries again now."""
+    from receiver.cli.replaying import retried
+
+    if bool(delivery_ids) == bool(every or handler or job):
+        raise WrongUsage("Name deliveries by their ids, or give --all, --handler NAME or --job ID.")
     with given.client() as client:
-        found = [client.retry(each) for each in delivery_ids]
+        if not delivery_ids:
+            ids = client.retry_all(handler=handler, job_id=job)["deliveries"]
+            count = words.count(len(ids), "delivery")
+            return screen.print_json(ids) if given.as_json else screen.say(f"{count} will be tried again.")
+        found, refused = retried(client, delivery_ids)
     if given.as_json:
-        return screen.print_json([each.raw for each in found])
-    return screen.table(DELIVERY_COLUMNS, [delivery_row(each) for each in found], empty="")
+        screen.print_json([each.raw for each in found])
+    elif found:
+        screen.table(DELIVERY_COLUMNS, [delivery_row(each) for each in found], empty="")
+    if refused:
+        raise Failure("\n".join(refused))
+    return None
 
 
 def event_row(found: "Event") -> tuple[str, ...]:

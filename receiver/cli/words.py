@@ -19,6 +19,12 @@ def clean(value: object) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+def brief(text: str, most: int = 100) -> str:
+    """The beginning of a text, in one line."""
+    whole = clean(text)
+    return whole if len(whole) <= most else f"{whole[: most - 1].rstrip()}…"
+
+
 def moment(when: datetime | None) -> str:
     """A moment in local time: `2025-01-01 13:01:15`."""
     return NONE if when is None else f"{when.astimezone():%Y-%m-%d %H:%M:%S}"

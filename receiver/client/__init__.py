@@ -7,6 +7,7 @@ with Clipbell(token="…") as bell:
     print(bell.wait(job.id).videos)
 """
 
+from .books import Finding, FindingSum, LedgerLine, LedgerSum
 from .client import AsyncClipbell, Clipbell
 from .errors import (
     ClipbellError,
@@ -33,14 +34,13 @@ from .models import (
     Failure,
     Handler,
     Job,
-    LedgerLine,
-    LedgerSum,
     Loss,
     Money,
     Page,
     Seen,
     Vendor,
     Video,
+    Wait,
 )
 
 __all__ = [
@@ -57,6 +57,8 @@ __all__ = [
     "Event",
     "Evidence",
     "Failure",
+    "Finding",
+    "FindingSum",
     "Handler",
     "InvalidOrder",
     "Job",
@@ -75,5 +77,6 @@ __all__ = [
     "Unauthorized",
     "Vendor",
     "Video",
+    "Wait",
     "WaitedTooLong",
 ]

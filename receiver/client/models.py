@@ -95,6 +95,15 @@ class Job(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait(Record):
+    """Why a queued order has not gone out yet; `until`: when that is over or looked at again, where it is known."""
+
+    code: str
+    text: str
+    until: MaybeMoment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event(Record):
     """Something people and programs are told of."""
 
@@ -190,37 +199,6 @@ class Clip(Record):
     mime_type: str
     poster: str | None
     at: Moment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerLine(Record):
-    """One line of money; a refund is negative, `amount` None: nobody said how much."""
-
-    id: str
-    at: Moment
-    job_id: str
-    vendor: str
-    account: str
-    kind: str
-    amount: MaybeMoney
-    basis: str
-    evidence_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerSum(Record):
-    """What lines of one key and unit add up to; `open_estimate` is of jobs not yet settled and no part of `total`."""
-
-    key: str
-    unit: str
-    #: Whose credits they are; None of dollars.
-    vendor: str | None
-    charged: Amount
-    refunded: Amount
-    total: Amount
-    open_estimate: Amount
-    unknown_lines: int
-    jobs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
+from .books import Finding, FindingSum, LedgerLine, LedgerSum
 from .calls import Call, Conversation, as_object, ask, one_of, page_of
 from .models import (
     Alert,
@@ -13,10 +14,9 @@ from .models import (
     Evidence,
     Handler,
     Job,
-    LedgerLine,
-    LedgerSum,
     Page,
     Vendor,
+    Wait,
 )
 from .records import Record
 
@@ -85,6 +85,15 @@ class LineFilters(Part, total=False):
     kind: str | None
 
 
+class FindingFilters(Part, total=False):
+    """Which findings."""
+
+    kind: str | None
+    job_id: str | None
+    vendor: str | None
+    account: str | None
+
+
 class AlertFilters(Part, total=False):
     """Which alerts; `all`: also those that were cleared."""
 
@@ -103,6 +112,11 @@ class ClipFilters(Part, total=False):
 def jobs(**which: Unpack[JobFilters]) -> Conversation[Page[Job]]:
     """List jobs, newest first, 50 unless told otherwise."""
     return _list("/v1/jobs", Job, which)
+
+
+def waits(job_id: str) -> Conversation[Page[Wait]]:
+    """List why a queued order has not gone out yet; nothing where its turn has come, or it is not queued."""
+    return ask(Call("GET", f"/v1/jobs/{_id(job_id)}/waits", page_of(Wait)))
 
 
 def events(**which: Unpack[EventFilters]) -> Conversation[Page[Event]]:
@@ -150,6 +164,16 @@ def ledger_summary(by: str = "vendor") -> Conversation[Page[LedgerSum]]:
     return ask(Call("GET", "/v1/ledger/summary", page_of(LedgerSum), query={"by": by}))
 
 
+def findings(**which: Unpack[FindingFilters]) -> Conversation[Page[Finding]]:
+    """List money that does not add up, the newest job first."""
+    return _list("/v1/ledger/findings", Finding, which)
+
+
+def finding_sums(**which: Unpack[FindingFilters]) -> Conversation[Page[FindingSum]]:
+    """Count and sum by kind all money that does not add up."""
+    return ask(Call("GET", "/v1/ledger/findings/summary", page_of(FindingSum), query=_query(which)))
+
+
 def event(event_id: str) -> Conversation[Event]:
     """Read one event."""
     return ask(Call("GET", f"/v1/events/{_id(event_id)}", one_of(Event)))
@@ -166,6 +190,11 @@ def retry(delivery_id: str) -> Conversation[Delivery]:
     return ask(Call("POST", f"/v1/deliveries/{_id(delivery_id)}/retry", one_of(Delivery)))
 
 
+def retry_all(**which: Unpack[DeliveryFilters]) -> Conversation[Mapping[str, Any]]:
+    """Try every delivery of a filter now, all that are dead unless it says otherwise. Answers their ids."""
+    return ask(Call("POST", "/v1/deliveries/retry", as_object, body=_query(which)))
+
+
 def evidence_body(evidence_id: str) -> Conversation[bytes]:
     """Read the bytes of one piece of evidence as they came."""
     return ask(Call("GET", f"/v1/evidence/{_id(evidence_id)}/body", bytes))
@@ -178,7 +207,7 @@ def test_handler(name: str) -> Conversation[Mapping[str, Any]]:
 
 def _list(path: str, record: type[R], which: Mapping[str, Any]) -> Conversation[Page[R]]:
     wanted: int | None = which.get("limit", 50)
-    query = {name: _text(value) for name, value in which.items() if value is not None and name != "limit"}
+    query = _query(which)
     items: list[R] = []
     while True:
         size = PAGE if wanted is None else min(PAGE, wanted - len(items))
@@ -187,6 +216,10 @@ def _list(path: str, record: type[R], which: Mapping[str, Any]) -> Conversation[
         if page.next is None or (wanted is not None and len(items) >= wanted):
             return Page(items, page.next)
         query["cursor"] = page.next
+
+
+def _query(which: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(value) for name, value in which.items() if value is not None and name != "limit"}
 
 
 def _text(value: Any) -> str:

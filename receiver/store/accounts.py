@@ -63,6 +63,14 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a queued order stands: how many of its account are before it, and how many places are taken there."""
+
+    ahead: int
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How many jobs of an account are in a state, with or without a callback to wait for."""
 
@@ -131,6 +139,10 @@ class Accounts(Protocol):
 
     async def line(self, account: str, limit: int) -> list[Job]:
         """The queued orders of an account that wait for nothing but their turn (no `next_at`), the oldest first."""
+        ...
+
+    async def spot(self, job: Job) -> Spot:
+        """Where a queued order stands; `ahead`: those in line (no `next_at`) that are older than it."""
         ...
 
     async def begin_order(

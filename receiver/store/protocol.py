@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from receiver.store.accounts import Accounts
 from receiver.store.accounts import Rate as Rate  # noqa: PLC0414 - a row like the others, wherever it stands
+from receiver.store.auditing import Auditing
 from receiver.store.parking import Parking
 from schemas.event import Event, Money
 from schemas.job import Job
@@ -249,7 +250,7 @@ class Changed:
 # --- the promise -------------------------------------------------------------------------------------------
 
 
-class Store(Accounts, Parking, Protocol):
+class Store(Accounts, Auditing, Parking, Protocol):
     """The durable memory. Safe to call from any event loop of the process."""
 
     # --- jobs ---

@@ -20,12 +20,6 @@ from schemas.job import JobState
 
 #: What is older counts for no window that anybody sets, unless a window itself is longer.
 LONGEST = 8 * 86_400 * SECOND
-#: A job that holds a place at its vendor; one whose fate is unknown only until it is overdue, and one that another
-#: program will order not before its vendor's id is known.
-_HOLDS_A_PLACE = (
-    "(state = 'submitting' OR (state = 'unknown' AND overdue_at IS NULL) "
-    "OR (state = 'running' AND (origin <> 'expected' OR vendor_job_id IS NOT NULL)))"
-)
 #: How long somebody waits who was refused for want of a place, or of room that others wait for.
 _A_WHILE = 2 * SECOND
 #: Who is told to come back later than this is not held to be waiting all the time.
@@ -63,7 +57,7 @@ def begin_order(
 def has_place(tx: Tx, account: str, max_open: int) -> bool:
     """Whether fewer jobs of an account are open at its vendor. The caller's transaction is alone with the account."""
     hold_latch(tx, f"turn {account}")
-    counted = f"FROM jobs WHERE account = ? AND {tables.OPEN_JOBS} AND {_HOLDS_A_PLACE}"
+    counted = f"FROM jobs WHERE account = ? AND {tables.OPEN_JOBS} AND {tables.HOLDS_A_PLACE}"
     ((number,),) = sql.fetch(tx.connection, ("count(*)",), counted, [clean(account)])
     return int(number) < max_open
 

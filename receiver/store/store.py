@@ -16,6 +16,7 @@ from receiver.store import (
     care,
     deliveries,
     evidence,
+    findings,
     gates,
     jobs,
     money,
@@ -25,7 +26,8 @@ from receiver.store import (
     seen,
     surveys,
 )
-from receiver.store.accounts import Begun, Demand, Gate, Past, Rate, Standing
+from receiver.store.accounts import Begun, Demand, Gate, Past, Rate, Spot, Standing
+from receiver.store.auditing import Finding, FindingSum
 from receiver.store.backend import Backend
 from receiver.store.batch import Batch, Step
 from receiver.store.parking import Pause
@@ -101,6 +103,10 @@ class SqlStore:
         """The queued orders of an account that wait for their turn."""
         return await self._readers.read(jobs.read_line, account, limit)
 
+    async def spot(self, job: Job) -> Spot:
+        """Where a queued order stands."""
+        return await self._readers.read(surveys.read_spot, job)
+
     async def hasten_jobs(self, account: str | None, now: int, *, expecting: bool) -> int:
         """Make due the jobs at their vendor."""
         number = 0
@@ -167,6 +173,14 @@ class SqlStore:
     async def ledger_sums(self, by: str) -> list[Mapping[str, Any]]:
         """Sum lines and open estimates."""
         return await self._readers.read(money.read_sums, by)
+
+    async def findings(self, query: Query, savers: Sequence[str]) -> list[Finding]:
+        """List what does not add up."""
+        return await self._readers.read(findings.read_findings, query, savers)
+
+    async def finding_sums(self, query: Query, savers: Sequence[str]) -> list[FindingSum]:
+        """Count and sum what does not add up."""
+        return await self._readers.read(findings.read_sums, query, savers)
 
     async def totals(self, at: int) -> Totals:
         """What is spent and reserved in a UTC day and month."""

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, func, select
 
 from receiver.store import sql, tables
-from receiver.store.accounts import Past, Rate, Standing
+from receiver.store.accounts import Past, Rate, Spot, Standing
 from receiver.store.rows import clean
+from schemas.job import Job
 
 _turns = tables.turns.c
 _PAST = ("account", "model", "state", "callback", "settled_by", "submitted_at", "settled_at")
@@ -17,6 +18,16 @@ def read_standings(connection: Connection) -> list[Standing]:
     rest = f"FROM jobs WHERE {tables.OPEN_JOBS} GROUP BY account, state, callback"
     rows = sql.fetch(connection, ("account", "state", "callback", "count(*)"), rest, [])
     return [Standing(account, state, bool(callback), number) for account, state, callback, number in rows]
+
+
+def read_spot(connection: Connection, job: Job) -> Spot:
+    """How many orders of its account are before a queued one, and how many jobs hold a place there."""
+    account = clean(job.account)
+    line = f"FROM jobs WHERE account = ? AND {tables.IN_LINE} AND id < ?"
+    ((ahead,),) = sql.fetch(connection, ("count(*)",), line, [account, clean(job.id)])
+    held = f"FROM jobs WHERE account = ? AND {tables.OPEN_JOBS} AND {tables.HOLDS_A_PLACE}"
+    ((places,),) = sql.fetch(connection, ("count(*)",), held, [account])
+    return Spot(int(ahead), int(places))
 
 
 def read_used(connection: Connection, account: str, rates: Sequence[Rate], now: int) -> list[int]:

@@ -14,6 +14,7 @@ from receiver.submit import Submitter
 from receiver.vitals import Vitals
 from receiver.web.auth import TokenOnly
 from receiver.web.body import Disconnected
+from receiver.web.books import Books
 from receiver.web.callbacks import PREFIX, Callbacks
 from receiver.web.catalogue import Catalogue
 from receiver.web.health import Health
@@ -39,7 +40,7 @@ class Application:
         self._callbacks = Callbacks(kit, count=health.count_callback)
         described = Description()
         jobs, links = Jobs(kit, self.submitter, looker), LivingLinks(kit, looker)
-        rooms = (health, described, jobs, links, Lists(kit), Catalogue(kit, looker), self.stream)
+        rooms = (health, described, jobs, links, Lists(kit), Books(kit), Catalogue(kit, looker), self.stream)
         self._rest: ASGIApp = Starlette(
             routes=[route for room in rooms for route in room.routes()],
             middleware=[Middleware(TokenOnly, token=kit.settings.api_token)],

@@ -10,13 +10,14 @@ from receiver.kit import Kit
 from receiver.looker import Looker
 from receiver.submit import Receipt, Submitter
 from receiver.taking import Taker, is_in_doubt
+from receiver.waits import Waits
+from receiver.web import filters
 from receiver.web.reading import MAX_ORDER, fields_of, json_of, query_of
-from receiver.web.shapes import batch_json
+from receiver.web.shapes import batch_json, time_json
 from schemas.errors import Conflict, InvalidOrder, NotFound, Problem
 from schemas.job import Job
 from schemas.order import order_from_json
 
-FILTERS = ("state", "vendor", "account", "origin", "batch", "tag", "vendor_job_id", "model", "settled_by")
 MAX_KEY = 255
 
 
@@ -28,6 +29,7 @@ class Jobs:
         self._submitter = submitter
         self._looker = looker
         self._taker = Taker(kit, looker)
+        self._waits = Waits(kit)
 
     def routes(self) -> list[Route]:
         """What is served."""
@@ -38,6 +40,7 @@ class Jobs:
             Route("/v1/jobs/adopt", self.adopt, methods=["POST"]),
             Route("/v1/jobs/expect", self.expect, methods=["POST"]),
             Route("/v1/jobs/{id}", self.show, methods=["GET"]),
+            Route("/v1/jobs/{id}/waits", self.waits, methods=["GET"]),
             Route("/v1/jobs/{id}/refresh", self.refresh, methods=["POST"]),
             Route("/v1/jobs/{id}/again", self.again, methods=["POST"]),
             Route("/v1/jobs/{id}/resolve", self.resolve, methods=["POST"]),
@@ -69,7 +72,7 @@ class Jobs:
 
     async def list(self, request: Request) -> Response:
         """`GET /v1/jobs`."""
-        query = query_of(request, FILTERS)
+        query = query_of(request, filters.JOBS)
         found = await self._kit.store.jobs(query)
         events = await self._kit.store.event_ids([job.id for job in found])
         items = [job.to_json(events.get(job.id, ())) for job in found]
@@ -78,6 +81,12 @@ class Jobs:
     async def show(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}`."""
         return await self._answer(await self._job(request))
+
+    async def waits(self, request: Request) -> Response:
+        """`GET /v1/jobs/{id}/waits`: why a queued order has not gone out yet."""
+        found = await self._waits.of(await self._job(request))
+        items = [{"code": each.code, "text": each.text, "until": time_json(each.until)} for each in found]
+        return JSONResponse({"items": items, "next": None})
 
     async def refresh(self, request: Request) -> Response:
         """`POST /v1/jobs/{id}/refresh`: ask the vendor now."""

@@ -1,4 +1,4 @@
-"""The API's routes about everything but jobs: what was sent, told, delivered, saved, raised and paid."""
+"""The API's routes about what was sent, told, delivered, saved and raised."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,13 +9,18 @@ from starlette.routing import Route
 
 from receiver.kit import Kit
 from receiver.store.protocol import Delivery, Query
-from receiver.web import shapes
+from receiver.web import filters, shapes
 from receiver.web.reading import fields_of, query_of
-from schemas.errors import InvalidRequest, NotFound, Problem
+from schemas.errors import Conflict, InvalidRequest, NotFound, Problem
 from schemas.event import Event
 
-SUMS = ("vendor", "account", "day", "model", "tag")
-DELIVERY_FILTERS = ("state", "handler", "target", "event_id", "job_id")
+#: Why a delivery is not tried again, and what to do instead; one that runs is being tried.
+_NOT_AGAIN = {
+    "done": "{0.id} is done; to deliver {0.event_id} to {0.handler} once more: "
+    "clipbell replay {0.event_id} --handler {0.handler} --again",
+    "parked": "{0.id} is kept until {0.handler} takes deliveries again; once it is mended: "
+    "clipbell handlers test {0.handler}",
+}
 
 
 class Lists:
@@ -39,16 +44,14 @@ class Lists:
             Route("/v1/evidence/{id}/body", self.evidence_body),
             Route("/v1/alerts", self.alerts),
             Route("/v1/clips", self.clips),
-            Route("/v1/ledger", self.ledger),
-            Route("/v1/ledger/summary", self.summary),
         ]
 
     # --- events ---
 
     async def events(self, request: Request) -> Response:
         """`GET /v1/events`."""
-        query = query_of(request, ("type", "job_id", "vendor", "account", "batch"))
-        return _page(await self._store.events(query), query, Event.to_json, lambda event: event.id)
+        query = query_of(request, filters.EVENTS)
+        return page_of(await self._store.events(query), query, Event.to_json, lambda event: event.id)
 
     async def event(self, request: Request) -> Response:
         """`GET /v1/events/{id}`."""
@@ -79,22 +82,27 @@ class Lists:
 
     async def deliveries(self, request: Request) -> Response:
         """`GET /v1/deliveries`."""
-        query = query_of(request, DELIVERY_FILTERS)
-        return _page(await self._store.deliveries(query), query, shapes.delivery_json, lambda delivery: delivery.id)
+        query = query_of(request, filters.DELIVERIES)
+        return page_of(await self._store.deliveries(query), query, shapes.delivery_json, lambda delivery: delivery.id)
 
     async def retry(self, request: Request) -> Response:
         """`POST /v1/deliveries/{id}/retry`."""
         delivery_id = request.path_params["id"]
-        await self._store.retry_deliveries([delivery_id], self._kit.now())
+        retried = await self._store.retry_deliveries([delivery_id], self._kit.now())
         found = await self._store.deliveries(Query({"id": delivery_id}, 1))
         if not found:
             raise NotFound("There is no delivery of this id; list them with GET /v1/deliveries (clipbell deliveries).")
+        if not retried and found[0].state in _NOT_AGAIN:
+            raise Conflict(_NOT_AGAIN[found[0].state].format(found[0]))
         return JSONResponse(shapes.delivery_json(found[0]), 202)
 
     async def retry_many(self, request: Request) -> Response:
         """`POST /v1/deliveries/retry`: every delivery of a filter (default: all that are dead)."""
-        filters = await fields_of(request, dict.fromkeys(DELIVERY_FILTERS, str))
-        wanted = {"state": "dead", **{name: value for name, value in filters.items() if value is not None}}
+        given = await fields_of(request, dict.fromkeys(filters.RETRIES, str))
+        wanted = {"state": "dead", **{name: value for name, value in given.items() if value is not None}}
+        problems = list(filters.problems_in(wanted, filters.RETRIES))
+        if problems:
+            raise InvalidRequest(problems)
         retried: list[str] = []
         before: str | None = None
         while True:
@@ -109,8 +117,8 @@ class Lists:
 
     async def evidence(self, request: Request) -> Response:
         """`GET /v1/evidence`."""
-        query = query_of(request, ("job_id", "account", "kind", "verdict"))
-        return _page(await self._store.evidence(query), query, shapes.evidence_json, lambda row: row["id"])
+        query = query_of(request, filters.EVIDENCE)
+        return page_of(await self._store.evidence(query), query, shapes.evidence_json, lambda row: row["id"])
 
     async def one_evidence(self, request: Request) -> Response:
         """`GET /v1/evidence/{id}`."""
@@ -134,38 +142,26 @@ class Lists:
             raise NotFound("There is no evidence of this id; list it with GET /v1/evidence (clipbell evidence).")
         return found[0]
 
-    # --- alerts, clips, money ---
+    # --- alerts, clips ---
 
     async def alerts(self, request: Request) -> Response:
         """`GET /v1/alerts`: what is raised now; with `all=true` also what was."""
-        query = query_of(request, ("code", "subject", "job_id", "all"))
-        filters = dict(query.filters)
-        if filters.pop("all", "false") != "true":
-            filters["standing"] = True
-        query = Query(filters, query.limit, query.before)
-        return _page(await self._store.alerts(query), query, shapes.alert_json, lambda row: row["id"])
+        query = query_of(request, filters.ALERTS)
+        wanted = dict(query.filters)
+        if wanted.pop("all", "false") != "true":
+            wanted["standing"] = True
+        query = Query(wanted, query.limit, query.before)
+        return page_of(await self._store.alerts(query), query, shapes.alert_json, lambda row: row["id"])
 
     async def clips(self, request: Request) -> Response:
         """`GET /v1/clips`."""
-        query = query_of(request, ("job_id", "handler"))
-        return _page(await self._store.clips(query), query, shapes.clip_json, lambda clip: clip.id)
-
-    async def ledger(self, request: Request) -> Response:
-        """`GET /v1/ledger`."""
-        query = query_of(request, ("job_id", "vendor", "account", "kind"))
-        return _page(await self._store.ledger(query), query, shapes.line_json, lambda line: line.id)
-
-    async def summary(self, request: Request) -> Response:
-        """`GET /v1/ledger/summary?by=`."""
-        by = request.query_params.get("by", "vendor")
-        if by not in SUMS:
-            raise InvalidRequest([Problem("by", f"must be one of {', '.join(SUMS)}")])
-        rows = [shapes.sum_json(row) for row in await self._store.ledger_sums(by)]
-        return JSONResponse({"items": rows, "next": None})
+        query = query_of(request, filters.CLIPS)
+        return page_of(await self._store.clips(query), query, shapes.clip_json, lambda clip: clip.id)
 
 
-def _page(
+def page_of(
     found: Sequence[Any], query: Query, shape: Callable[[Any], dict[str, Any]], id_of: Callable[[Any], str]
 ) -> Response:
+    """The answer to a list."""
     more = id_of(found[-1]) if found and len(found) == query.limit else None
     return JSONResponse({"items": [shape(row) for row in found], "next": more})

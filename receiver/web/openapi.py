@@ -5,13 +5,16 @@ other.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from receiver.store.auditing import KINDS
+from receiver.web import filters
+from receiver.web.filters import Filters
 from schemas.order import Order
 
 Schema = Mapping[str, Any]
@@ -45,7 +48,6 @@ def shape(**fields: Schema) -> Schema:
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
 
-STATES = ("queued", "submitting", "running", "completed", "failed", "rejected", "unknown", "abandoned")
 SCHEMAS: Mapping[str, Schema] = {
     "Order": Order.model_json_schema(),
     "Money": shape(amount={"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}, unit=one_of("USD", "credits")),
@@ -61,7 +63,7 @@ SCHEMAS: Mapping[str, Schema] = {
         vendor=TEXT,
         account=TEXT,
         origin=one_of("ordered", "adopted", "expected"),
-        state=one_of(*STATES),
+        state=one_of(*filters.JOB_STATES),
         vendor_job_id=MAYBE_TEXT,
         prompt=MAYBE_TEXT,
         model=MAYBE_TEXT,
@@ -81,6 +83,7 @@ SCHEMAS: Mapping[str, Schema] = {
         settled_at=MAYBE_TIME,
         event_ids=WORDS,
     ),
+    "Wait": shape(code=TEXT, text=TEXT, until=MAYBE_TIME),
     "Event": shape(
         id=TEXT,
         version=WHOLE,
@@ -112,7 +115,7 @@ SCHEMAS: Mapping[str, Schema] = {
         job_id=MAYBE_TEXT,
         handler=TEXT,
         target=TEXT,
-        state=one_of("pending", "running", "done", "dead", "parked"),
+        state=one_of(*filters.DELIVERY_STATES),
         attempts={
             "type": "array",
             "items": shape(at=TIME, outcome=TEXT, reason=MAYBE_TEXT, answer=MAYBE_TEXT),
@@ -126,18 +129,33 @@ SCHEMAS: Mapping[str, Schema] = {
         job_id=TEXT,
         vendor=TEXT,
         account=TEXT,
-        kind=one_of("charge", "refund", "unknown"),
+        kind=one_of(*filters.LINE_KINDS),
         amount=maybe(ref("Money")),
         basis=one_of("vendor_figure", "price_list"),
         evidence_id=MAYBE_TEXT,
     ),
+    "Finding": shape(
+        id=TEXT,
+        kind=one_of(*KINDS),
+        at=TIME,
+        job_id=TEXT,
+        vendor=TEXT,
+        account=TEXT,
+        vendor_job_id=MAYBE_TEXT,
+        prompt=MAYBE_TEXT,
+        amount=maybe(ref("Money")),
+        other_job_id=MAYBE_TEXT,
+        text=TEXT,
+        next_step=TEXT,
+    ),
+    "FindingSum": shape(kind=one_of(*KINDS), vendor=MAYBE_TEXT, count=WHOLE, amount=maybe(ref("Money"))),
     "Evidence": shape(
         id=TEXT,
         at=TIME,
         job_id=MAYBE_TEXT,
         account=TEXT,
-        kind=one_of("submit", "status", "callback", "history", "person"),
-        verdict=one_of("accepted", "duplicate", "contradiction", "mismatch", "unknown_word", "unreadable"),
+        kind=one_of(*filters.EVIDENCE_KINDS),
+        verdict=one_of(*filters.VERDICTS),
         status={"type": ["integer", "null"]},
         headers=OBJECT,
         size=WHOLE,
@@ -174,7 +192,7 @@ SCHEMAS: Mapping[str, Schema] = {
         retaken=WHOLE,
         failures={
             "type": "array",
-            "items": shape(state=one_of(*STATES), code=MAYBE_TEXT, message=MAYBE_TEXT, count=WHOLE),
+            "items": shape(state=one_of(*filters.JOB_STATES), code=MAYBE_TEXT, message=MAYBE_TEXT, count=WHOLE),
         },
         costs={"type": "array", "items": shape(account=TEXT, unit=TEXT, total=TEXT, open_estimate=TEXT)},
         began_at=TIME,
@@ -212,14 +230,14 @@ class Operation:
     summary: str
     answer: str = "Any"
     items: bool = False
-    filters: tuple[str, ...] = ()
+    filters: Filters = field(default_factory=dict)
     body: Schema | None = None
     status: int = 200
 
 
-def listing(path: str, summary: str, answer: str, *filters: str) -> Operation:
+def listing(path: str, summary: str, answer: str, by: Filters) -> Operation:
     """A list, newest first, by pages."""
-    return Operation("get", path, summary, answer, items=True, filters=filters)
+    return Operation("get", path, summary, answer, items=True, filters=by)
 
 
 RESOLUTION = {
@@ -234,36 +252,38 @@ ADOPTION = {
 }
 EXPECTATION = {"type": "object", "properties": {"vendor": TEXT}, "required": ["vendor"]}
 REPLAY = {"type": "object", "properties": {"handler": TEXT, "again": {"type": "boolean"}}}
-JOB_FILTERS = ("state", "vendor", "account", "origin", "batch", "tag", "vendor_job_id", "model", "settled_by")
 OPERATIONS = (
     Operation("post", "/v1/jobs", "Place an order", "Job", body=ref("Order"), status=202),
-    listing("/v1/jobs", "List jobs", "Job", *JOB_FILTERS),
+    listing("/v1/jobs", "List jobs", "Job", filters.JOBS),
     Operation("post", "/v1/jobs/check", "Check an order without placing it", "Checked", body=ref("Order")),
     Operation("get", "/v1/batches/{id}", "How the orders of a batch stand", "Batch"),
     Operation("post", "/v1/jobs/adopt", "Take over a job ordered elsewhere", "Job", body=ADOPTION, status=202),
     Operation("post", "/v1/jobs/expect", "Get a one-time callback URL", "Any", body=EXPECTATION, status=202),
     Operation("get", "/v1/jobs/{id}", "Show a job", "Job"),
+    Operation("get", "/v1/jobs/{id}/waits", "Why a queued order has not gone out yet", "Wait", items=True),
     Operation("post", "/v1/jobs/{id}/refresh", "Ask the vendor now", "Job"),
     Operation("post", "/v1/jobs/{id}/again", "Order the same again", "Job", status=202),
     Operation("post", "/v1/jobs/{id}/resolve", "Settle an unknown job", "Job", body=RESOLUTION),
     Operation("post", "/v1/jobs/{id}/revoke-link", "Let no living link to a job's clips open any more"),
-    listing("/v1/events", "List events", "Event", "type", "job_id", "vendor", "account", "batch"),
+    listing("/v1/events", "List events", "Event", filters.EVENTS),
     Operation("get", "/v1/events/{id}", "Show an event", "Event"),
     Operation("post", "/v1/events/{id}/replay", "Deliver an event again", body=REPLAY, status=202),
-    listing("/v1/deliveries", "List deliveries", "Delivery", "state", "handler", "target", "event_id", "job_id"),
+    listing("/v1/deliveries", "List deliveries", "Delivery", filters.DELIVERIES),
     Operation("post", "/v1/deliveries/{id}/retry", "Try a delivery again", "Delivery", status=202),
     Operation("post", "/v1/deliveries/retry", "Try every delivery of a filter again", body=OBJECT, status=202),
-    listing("/v1/evidence", "List what was sent to us", "Evidence", "job_id", "account", "kind", "verdict"),
+    listing("/v1/evidence", "List what was sent to us", "Evidence", filters.EVIDENCE),
     Operation("get", "/v1/evidence/{id}", "Show one piece of evidence", "Evidence"),
     Operation("get", "/v1/evidence/{id}/body", "Its bytes as they came"),
-    listing("/v1/alerts", "List alerts that stand (all=true: all)", "Alert", "code", "subject", "job_id", "all"),
-    listing("/v1/clips", "List saved files", "Clip", "job_id", "handler"),
+    listing("/v1/alerts", "List alerts that stand (all=true: all)", "Alert", filters.ALERTS),
+    listing("/v1/clips", "List saved files", "Clip", filters.CLIPS),
     Operation("get", "/clips/{token}", "The living link of a clip: the saved file, or its vendor's address"),
     Operation("get", "/v1/handlers", "List handlers with their health"),
     Operation("post", "/v1/handlers/{name}/test", "Send a sample through a handler"),
     Operation("get", "/v1/vendors", "What is known of each vendor"),
-    listing("/v1/ledger", "List money lines", "LedgerLine", "job_id", "vendor", "account", "kind"),
-    Operation("get", "/v1/ledger/summary", "Sum the ledger", filters=("by",)),
+    listing("/v1/ledger", "List money lines", "LedgerLine", filters.LEDGER),
+    Operation("get", "/v1/ledger/summary", "Sum the ledger", filters=filters.SUMS),
+    listing("/v1/ledger/findings", "List money that does not add up", "Finding", filters.FINDINGS),
+    listing("/v1/ledger/findings/summary", "Count and sum it by kind", "FindingSum", filters.FINDINGS),
     Operation("get", "/v1/stream", "Follow what changes (server-sent events)"),
     Operation("get", "/healthz", "Whether the process answers"),
     Operation("get", "/readyz", "Whether callbacks would be kept and work is done"),
@@ -319,11 +339,12 @@ def _described(operation: Operation) -> dict[str, Any]:
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     parts = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     found = [{"name": part, "in": "path", "required": True, "schema": TEXT} for part in parts]
-    names = (*operation.filters, "cursor") if operation.items else operation.filters
-    found += [{"name": name, "in": "query", "required": False, "schema": TEXT} for name in names]
+    for name, words in operation.filters.items():
+        found.append({"name": name, "in": "query", "required": False, "schema": one_of(*words) if words else TEXT})
     if operation.items:
         limit = {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
         found.append({"name": "limit", "in": "query", "required": False, "schema": limit})
+        found.append({"name": "cursor", "in": "query", "required": False, "schema": TEXT})
     if operation.path == "/v1/jobs" and operation.method == "post":
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": TEXT})
     return found

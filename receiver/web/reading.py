@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from receiver.store.protocol import Query
 from receiver.web.body import read_body
+from receiver.web.filters import Filters, problems_in
 from schemas.errors import InvalidOrder, InvalidRequest, Problem, Unreadable
 from schemas.reading import Reading
 
@@ -17,10 +18,10 @@ MAX_ORDER, MAX_BODY = 64 * 1024 * 1024, 256 * 1024
 _CURSOR = re.compile(r"[a-z]{3}_[0-9a-z]{26}", re.ASCII)
 
 
-def query_of(request: Request, allowed: tuple[str, ...], **fixed: Any) -> Query:
+def query_of(request: Request, allowed: Filters) -> Query:
     """The page that is asked for.
 
-    Raises: InvalidRequest naming every parameter that the list does not have.
+    Raises: InvalidRequest naming every parameter that the list does not have, and every word that it does not know.
     """
     given = dict(request.query_params)
     problems = []
@@ -31,11 +32,12 @@ def query_of(request: Request, allowed: tuple[str, ...], **fixed: Any) -> Query:
     problems += [
         Problem(name, f"is not a filter of this list; there are {known}") for name in given if name not in allowed
     ]
+    problems += problems_in(given, allowed)
     if cursor is not None and not _CURSOR.fullmatch(cursor):
         problems.append(Problem("cursor", "must be the next of an earlier answer"))
     if problems:
         raise InvalidRequest(problems)
-    return Query({**given, **fixed}, int(limit), cursor)
+    return Query(given, int(limit), cursor)
 
 
 async def json_of(request: Request, limit: int = MAX_BODY, refusal: type[InvalidOrder] = InvalidRequest) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from receiver.store.accounts import Begun, Demand, Rate
+from receiver.store.accounts import Begun, Demand, Rate, Spot
 from receiver.store.protocol import Change, Store, Totals
 from schemas.errors import BudgetReached
 from schemas.job import Job, JobState, Origin
@@ -53,6 +53,29 @@ def test_a_line_is_of_one_account_the_oldest_first(play: Play) -> None:
         assert await ids(store, limit=1) == ["job_0001"]
         assert await ids(store, "other") == ["job_0002"]
         assert await ids(store, "\0") == []
+
+    play(scenario)
+
+
+def test_a_queued_order_is_told_who_is_before_it_and_how_many_places_are_taken(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        await placed(
+            store,
+            queued(1),
+            queued(2, next_at=NOON),
+            queued(3, account="other"),
+            queued(4),
+            queued(5),
+            a_job(6),
+            a_job(7, state=JobState.SUBMITTING),
+            a_job(8, state=JobState.UNKNOWN, overdue_at=NOON),
+            a_job(9, origin=Origin.EXPECTED, vendor_job_id=None),
+            a_job(10, account="other"),
+            a_job(11, state=JobState.COMPLETED),
+        )
+        assert await store.spot(queued(5)) == Spot(ahead=2, places=2)
+        assert await store.spot(queued(3, account="other")) == Spot(ahead=0, places=1)
+        assert await store.spot(queued(1)) == Spot(ahead=0, places=2)
 
     play(scenario)
 

@@ -16,7 +16,7 @@ from sqlite_utils import Database
 from handlers import ledger_file
 from handlers.ledger import HANDLER, LedgerOptions
 from handlers.protocol import Done, Outcome, Parcel, TryLater
-from schemas.event import Money, Video, micros
+from schemas.event import Failure, Money, Video, micros
 from schemas.job import Job, JobState
 from tests.support.parcels import FAILED, NOW, READY, parcel, tools
 
@@ -126,6 +126,82 @@ def test_views_sum_exactly(tmp_path: Path) -> None:
     ]
     [vendor] = rows(tmp_path, "select vendor, total, jobs from by_vendor where unit = 'USD'")
     assert vendor == {"vendor": "vrex", "total": "39.999999", "jobs": 1}
+
+
+def failed_clip(job_id: str, **fields: Any) -> Parcel:
+    """News of a failed clip."""
+    return parcel(replace(FAILED, job_id=job_id, **fields))
+
+
+def test_a_view_shows_what_failed_and_was_not_refunded(tmp_path: Path) -> None:
+    kept = Failure("BAD", "no", refunded=False, refund_basis="vendor_figure")
+    unsaid = Failure("BAD", "no", refunded=None)
+    clips = [
+        failed_clip("job_1", failure=kept),
+        failed_clip("job_2", failure=unsaid),
+        failed_clip("job_3"),  # refunded
+        failed_clip("job_4", failure=kept),
+        failed_clip("job_5"),
+        parcel(replace(READY, job_id="job_6")),
+    ]
+    lines = [
+        line(1, "job_1", "2"),
+        line(2, "job_1", "-0.5", kind="refund"),
+        line(3, "job_2", None, kind="unknown"),
+        line(4, "job_3", "2"),
+        line(5, "job_3", "-2", kind="refund"),
+        line(6, "job_5", None, kind="unknown"),
+        line(7, "job_6", "2"),
+    ]
+    deliver(tmp_path, clips, lines)
+    found = rows(tmp_path, "select job_id, kept, unit, failure_code from failed_not_refunded")
+    assert [tuple(each.values()) for each in found] == [("job_2", None, None, "BAD"), ("job_1", "1.5", "USD", "BAD")]
+
+
+def test_a_view_shows_prompts_that_were_paid_for_twice(tmp_path: Path) -> None:
+    clips = [
+        *(parcel(replace(READY, job_id=f"job_{n}", prompt="A kite")) for n in (1, 2, 3)),
+        parcel(replace(READY, job_id="job_4", prompt="A kite", account="second")),
+        *(parcel(replace(READY, job_id=f"job_{n}", prompt="")) for n in (5, 6)),
+        *(parcel(replace(READY, job_id=f"job_{n}", prompt="Free")) for n in (7, 8)),
+    ]
+    lines = [line(n, f"job_{n}", "0.1") for n in range(1, 8)]
+    lines += [line(9, "job_3", "-0.1", kind="refund")]
+    deliver(tmp_path, clips, lines)
+    found = rows(tmp_path, "select prompt, times, total, unit, first_job_id, last_job_id from paid_twice")
+    assert [tuple(each.values()) for each in found] == [("A kite", 2, "0.2", "USD", "job_1", "job_2")]
+
+
+FOUND = {
+    "id": "two_1",
+    "kind": "paid_twice",
+    "at": "2025-01-01T12:00:00Z",
+    "job_id": "job_2",
+    "vendor": "vrex",
+    "account": "vrex",
+    "vendor_job_id": "vg_2",
+    "prompt": "A kite",
+    "amount": {"amount": "0.136", "unit": "USD"},
+    "other_job_id": "job_1",
+    "text": "It was paid for twice",
+    "next_step": "Look",
+}
+
+
+def test_an_export_holds_the_findings_as_they_were_at_the_last_one(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.db"
+    ledger_file.write(file, [], [], [FOUND, {**FOUND, "id": "two_2", "amount": None}])
+    found = rows(tmp_path, "select id, amount, unit, micros, other_job_id, text from findings order by id")
+    assert [tuple(each.values()) for each in found] == [
+        ("two_1", "0.136", "USD", 136_000, "job_1", "It was paid for twice"),
+        ("two_2", None, None, None, "job_1", "It was paid for twice"),
+    ]
+    # the handler knows nothing of them and leaves them; the next export replaces them
+    deliver(tmp_path, [parcel()], [line(1)])
+    assert len(rows(tmp_path, "select * from findings")) == 2
+    ledger_file.write(file, [], [], [])
+    assert rows(tmp_path, "select * from findings") == []
+    assert len(rows(tmp_path, "select * from clips")) == 1
 
 
 def test_prompts_can_be_searched_also_after_a_change_and_a_vacuum(tmp_path: Path) -> None:

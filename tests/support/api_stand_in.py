@@ -223,6 +223,7 @@ def api_stand_in() -> Iterator[StandIn]:
     with serving() as server:
         made = StandIn(server)
         made.lists = {
-            f"/v1/{name}": [] for name in ("jobs", "events", "deliveries", "evidence", "alerts", "clips", "ledger")
+            f"/v1/{name}": []
+            for name in ("jobs", "events", "deliveries", "evidence", "alerts", "clips", "ledger", "ledger/findings")
         }
         yield made

@@ -39,6 +39,8 @@ class Program:
         self.public_url: str | None = self.url
         self.options: dict[str, Any] = {}
         self.account_options: dict[str, dict[str, Any]] = {}
+        #: Accounts that are not configured after all.
+        self.without: set[str] = set()
         self.handlers: dict[str, dict[str, Any]] = {
             "files": {"type": "downloader", "target": "clips", "keep_free": "0B"}
         }
@@ -55,7 +57,7 @@ class Program:
             'allow = ["127.0.0.0/8"]',
         ]
         for name, url in self._base_urls.items():
-            if name not in KEYS and name not in self.account_options:
+            if name in self.without or (name not in KEYS and name not in self.account_options):
                 continue
             usual = {"api_key": KEYS.get(name, "sk-" + "x" * 32), "base_url": url, "limits": ["10000/minute"]}
             lines += _section(f"vendors.{name}", {**usual, **self.account_options.get(name, {})})

@@ -1,5 +1,7 @@
 """The reading verbs: `--json` is one value and nothing else; for people there are plain columns and a story."""
 
+import csv
+import io
 import json
 import sqlite3
 from contextlib import closing
@@ -23,6 +25,7 @@ from tests.support.api_stand_in import (
     evidence,
     job,
     line,
+    problem,
 )
 from tests.support.command_line import clipbell
 from tests.support.http_server import Reply, closed_port
@@ -52,6 +55,22 @@ HANDLER = {
 }
 
 VREX_PRICES = {"second": {"amount": "0.017", "unit": "USD"}}
+
+FINDING = {
+    "id": "ref_01jz00000000000000000000aa",
+    "kind": "not_refunded",
+    "at": "2026-11-20T12:00:00Z",
+    "job_id": JOB_ID,
+    "vendor": "vrex",
+    "account": "vrex",
+    "vendor_job_id": "vg_1",
+    "prompt": "a red kite\x1b[2J over the sea",
+    "amount": {"amount": "0.136", "unit": "USD"},
+    "other_job_id": None,
+    "text": "It was paid for with $0.136, it failed (BAD), and the vendor kept the money",
+    "next_step": "Ask the vendor about vg_1",
+}
+FOUND_SUM = {"kind": "not_refunded", "vendor": None, "count": 7, "amount": {"amount": "0.952", "unit": "USD"}}
 VENDOR = {
     **vendor_json(VREX, []),
     "accounts": ["vrex", "second"],
@@ -93,6 +112,8 @@ def full(server: StandIn) -> StandIn:
         "/v1/clips": [clip()],
         "/v1/ledger": [line()],
         "/v1/handlers": [HANDLER],
+        "/v1/ledger/findings": [FINDING],
+        "/v1/ledger/findings/summary": [FOUND_SUM],
         "/v1/ledger/summary": [{"key": "vrex", "unit": "USD", **SUM}],
     }
     server.says("POST", "/v1/handlers/team/test", {"handler": "team", "ok": True, "results": [RESULT]})
@@ -128,6 +149,7 @@ VERBS: list[tuple[tuple[str, ...], type]] = [
     (("handlers", "test", "team"), dict),
     (("alerts", "--all"), list),
     (("ledger",), list),
+    (("ledger", "--findings"), list),
     (("vendors",), list),
     (("doctor",), list),
 ]
@@ -231,6 +253,135 @@ def test_csv_holds_plain_amounts_and_no_formulas(server: StandIn, run: Run) -> N
     assert unknown.split(",")[4:7] == ["unknown", "", ""]
     assert charge.split(",")[3:7] == ["'=cmd()", "charge", "0.136", "USD"]
     assert refunded.split(",")[3:7] == ["'-x", "refund", "-0.136", "USD"]
+
+
+@pytest.mark.parametrize(
+    ("start", "shown"),
+    [
+        ("=", "'="),
+        ("+", "'+"),
+        ("-", "'-"),
+        ("@", "'@"),
+        ("\t", "' "),
+        ("\r", "' "),
+        ("\n", "' "),
+        (" =", "' ="),
+        ("x\r=", "x ="),
+        ("x\n=", "x ="),
+    ],
+)
+def test_no_cell_of_text_begins_as_a_formula_does(server: StandIn, run: Run, start: str, shown: str) -> None:
+    names = ("job_id", "vendor", "account", "kind", "basis", "evidence_id", "id")
+    texts = {name: f'{start}cmd|"{name}"' for name in names}
+    amount = {"amount": "-0.136", "unit": f"{start}USD"}
+    server.lists["/v1/ledger"] = [line(**texts, amount=amount)]
+    (row,) = csv.DictReader(io.StringIO(run("ledger", "--csv").out, newline=""))
+    assert {name: row[name] for name in names} == {name: f'{shown}cmd|"{name}"' for name in names}
+    # an amount is a number, with its sign
+    assert (row["unit"], row["amount"]) == (f"{shown}USD", "-0.136")
+
+
+def test_findings_say_how_much_which_job_and_what_to_do(full: StandIn, run: Run) -> None:
+    out = run("ledger", "--findings").out
+    heading, sums, empty, head, prompt, text, step = out.splitlines()
+    assert heading.split() == ["finding", "jobs", "comes", "to", "meaning"]
+    assert sums.split()[:3] == ["not_refunded", "7", "$0.952"]
+    assert (empty, head.partition("  ordered")[0]) == ("", f"not_refunded  $0.136  {JOB_ID}  vrex")
+    assert [prompt, text, step] == [
+        "  a red kite [2J over the sea",
+        "  It was paid for with $0.136, it failed (BAD), and the vendor kept the money",
+        "  Ask the vendor about vg_1",
+    ]
+
+
+def test_where_everything_adds_up_it_is_said(server: StandIn, run: Run) -> None:
+    server.lists |= {"/v1/ledger/findings": [], "/v1/ledger/findings/summary": []}
+    ended = run("ledger", "--findings")
+    assert (ended.code, ended.out, ended.err) == (0, "", "Everything adds up: nothing was found.\n")
+
+
+def test_findings_of_unknown_amount_and_of_credits_are_shown_as_that(server: StandIn, run: Run) -> None:
+    of_artnex = {**FOUND_SUM, "vendor": "artnex", "amount": {"amount": "40", "unit": "credits"}}
+    server.lists["/v1/ledger/findings"] = [{**FINDING, "amount": None, "prompt": None}] * 101
+    server.lists["/v1/ledger/findings/summary"] = [{**FOUND_SUM, "amount": None}, of_artnex]
+    ended = run("ledger", "--findings")
+    assert [line.split()[:5] for line in ended.out.splitlines()[1:3]] == [
+        ["not_refunded", "7", "unknown", "failed,", "and"],
+        ["not_refunded", "7", "40", "credits", "of"],
+    ]
+    assert "not_refunded  unknown amount" in ended.out
+    assert ended.err == "These are the newest 100; --json prints all.\n"
+
+
+@pytest.mark.parametrize("other", ["--csv", "--export=x.db"])
+def test_findings_are_not_mixed_with_other_forms(run: Run, other: str) -> None:
+    ended = run("ledger", "--findings", other)
+    assert (ended.code, ended.err.split(";")[0]) == (2, "Give only one of --findings, --csv and --export")
+
+
+def test_a_queued_order_says_why_it_waits(server: StandIn, run: Run) -> None:
+    server.lists["/v1/jobs"] = [job(state="queued")]
+    reasons = [
+        {"code": "line", "text": "3 orders are before it", "until": None},
+        {"code": "stopped", "text": "vrex refuses our calls", "until": "2026-11-20T12:30:00Z"},
+    ]
+    server.says("GET", f"/v1/jobs/{JOB_ID}/waits", {"items": reasons, "next": None})
+    out = run("job", JOB_ID).out.splitlines()
+    said = [line.split(None, 1) for line in out if line.startswith(("waits", "and"))]
+    assert said[0] == ["waits", "3 orders are before it"]
+    assert said[1][1].startswith("vrex refuses our calls, until 2026-11-20 ")
+    assert json.loads(run("job", JOB_ID, "--json").out)["waits"] == reasons
+    server.says("GET", f"/v1/jobs/{JOB_ID}/waits", {"items": [], "next": None})
+    assert "waits" in run("job", JOB_ID).out
+
+
+def test_what_is_not_queued_waits_for_nothing(full: StandIn, run: Run) -> None:
+    assert json.loads(run("job", JOB_ID, "--json").out)["waits"] == []
+    assert full.requests("GET", f"/v1/jobs/{JOB_ID}/waits") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body"),
+    [
+        (("--all",), {}),
+        (("--handler", "team"), {"handler": "team"}),
+        (("--job", JOB_ID, "--handler", "team"), {"handler": "team", "job_id": JOB_ID}),
+    ],
+)
+def test_all_that_is_dead_is_tried_again_or_all_of_a_filter(
+    full: StandIn, run: Run, arguments: tuple[str, ...], body: dict[str, str]
+) -> None:
+    full.says("POST", "/v1/deliveries/retry", {"retried": 2, "deliveries": ["dlv_1", "dlv_2"]}, 202)
+    assert run("retry", *arguments).out == "2 deliveries will be tried again.\n"
+    assert json.loads(run("retry", *arguments, "--json").out) == ["dlv_1", "dlv_2"]
+    assert full.bodies("POST", "/v1/deliveries/retry") == [body, body]
+
+
+@pytest.mark.parametrize("arguments", [(), (DELIVERY_ID, "--all")])
+def test_a_retry_says_what_it_needs(run: Run, arguments: tuple[str, ...]) -> None:
+    ended = run("retry", *arguments)
+    assert (ended.code, ended.err) == (
+        2,
+        "Name deliveries by their ids, or give --all, --handler NAME or --job ID.\n",
+    )
+
+
+def test_one_that_cannot_be_tried_again_does_not_keep_the_others_from_it(full: StandIn, run: Run) -> None:
+    full.single["POST", "/v1/deliveries/dlv_done/retry"] = problem(409, "conflict", "dlv_done is done")
+    ended = run("retry", "dlv_done", DELIVERY_ID, "dlv_none")
+    assert ended.code == 1
+    assert DELIVERY_ID in ended.out
+    assert ended.err == "dlv_done is done\nThere is nothing of this id.\n"
+    assert [each["id"] for each in json.loads(run("retry", "dlv_done", DELIVERY_ID, "--json").out)] == [DELIVERY_ID]
+
+
+@pytest.mark.parametrize(
+    ("verb", "option"), [("evidence", "--kind"), ("evidence", "--verdict"), ("events", "--type"), ("jobs", "--state")]
+)
+def test_a_word_that_an_option_does_not_know_is_wrong_usage(run: Run, verb: str, option: str) -> None:
+    ended = run(verb, option, "nonsense")
+    assert ended.code == 2
+    assert ended.err.startswith(f"{option} takes one of ")
 
 
 def test_dollars_of_several_keys_have_a_last_row_and_credits_have_not(server: StandIn, run: Run) -> None:

@@ -51,6 +51,13 @@ ROUTES: list[tuple[Callable[[Clipbell], Any], str, str, Any]] = [
         f"/v1/events/{EVENT_ID}/replay",
         {"handler": "team", "again": True},
     ),
+    (lambda bell: bell.retry_all(), "POST", "/v1/deliveries/retry", {}),
+    (
+        lambda bell: bell.retry_all(handler="team", state="pending", job_id=None),
+        "POST",
+        "/v1/deliveries/retry",
+        {"handler": "team", "state": "pending"},
+    ),
     (lambda bell: bell.test_handler("team"), "POST", "/v1/handlers/team/test", None),
     (lambda bell: bell.ready(), "GET", "/readyz", None),
 ]
@@ -104,6 +111,29 @@ def test_what_is_listed_is_typed(server: StandIn, bell: Clipbell) -> None:
     assert bell.deliveries()[0].attempts[0].outcome == "done"
     assert bell.evidence()[0].size == 211
     assert str(bell.ledger()[0].amount) == "$0.136"
+
+
+def test_findings_their_sums_and_reasons_to_wait_are_typed(server: StandIn, bell: Clipbell) -> None:
+    amount = {"amount": "0.136", "unit": "USD"}
+    server.lists["/v1/ledger/findings"] = [
+        {"id": "ref_1", "kind": "not_refunded", "at": line()["at"], "amount": amount}
+    ]
+    server.says(
+        "GET",
+        "/v1/ledger/findings/summary",
+        {"items": [{"kind": "not_refunded", "vendor": None, "count": 2, "amount": None}], "next": None},
+    )
+    waits = [{"code": "line", "text": "3 orders are before it", "until": "2026-11-20T12:30:00Z"}]
+    server.says("GET", f"/v1/jobs/{JOB_ID}/waits", {"items": waits, "next": None})
+    (found,) = bell.findings(kind="not_refunded")
+    assert (str(found.amount), found.other_job_id) == ("$0.136", None)
+    (summed,) = bell.finding_sums(kind="not_refunded", vendor=None)
+    assert (summed.count, summed.amount) == (2, None)
+    (seen,) = server.requests("GET", "/v1/ledger/findings/summary")
+    assert seen.path.endswith("?kind=not_refunded")
+    (wait,) = bell.waits(JOB_ID)
+    assert wait.until is not None
+    assert wait.until.year == 2026
 
 
 def test_evidence_comes_as_the_bytes_that_it_is(server: StandIn, bell: Clipbell) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from receiver.web.books import Books
 from receiver.web.catalogue import Catalogue
 from receiver.web.health import Health
 from receiver.web.jobs import Jobs
@@ -13,7 +14,7 @@ from receiver.web.stream import Stream
 
 def test_every_route_is_described_and_every_description_is_a_route() -> None:
     # a room's routes need nothing of what it is built from
-    kinds: list[Any] = [Health, Jobs, Lists, Catalogue, Description, LivingLinks, Stream]
+    kinds: list[Any] = [Health, Jobs, Lists, Books, Catalogue, Description, LivingLinks, Stream]
     rooms = [room.__new__(room) for room in kinds]
     served = {
         (method.lower(), route.path)
