@@ -8,19 +8,22 @@ https://github.com/caronc/apprise/wiki
 """
 
 import asyncio
-import logging
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
 from handlers import page
-from handlers.masking import masked
+from handlers.apprise_run import LONGEST, is_known, run, takes_attachments
+from handlers.landing import in_thread
 from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Tools, TryLater
 from handlers.words import DIGEST_OVER, digest, story
 
-_SHOWN, _SECONDS = 300, 20
+#: What services commonly take, in bytes; a larger clip is left to its link.
+_LARGEST = 8 << 20
 _KINDS = {"Ready": "success", "Saved": "success", "Solved": "success", "Failed": "failure", "Attention": "warning"}
 
 
@@ -32,11 +35,8 @@ class AppriseOptions(Options):
     @field_validator("urls")
     @classmethod
     def _are_known(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        from apprise import Apprise
-
-        _hush()
         for number, url in enumerate(value, 1):
-            if Apprise.instantiate(url.get_secret_value(), suppress_exceptions=True) is None:
+            if not is_known(url.get_secret_value()):
                 raise ValueError(f"number {number} is no Apprise URL; see https://github.com/caronc/apprise/wiki")
         return value
 
@@ -64,45 +64,50 @@ class AppriseHandler:
         self._tools = tools
         urls = [url.get_secret_value() for url in options.urls]
         self._urls = dict(zip(targets(options), urls, strict=True))
+        self._attaching = {target for target, url in self._urls.items() if takes_attachments(url)}
 
     async def deliver(self, parcels: Sequence[Parcel]) -> Mapping[str, Outcome]:
         """Send each event, or all in one message where there are more than five."""
         found: dict[str, Outcome] = {}
         messages = [list(parcels)] if len(parcels) > DIGEST_OVER else [[parcel] for parcel in parcels]
+        end = asyncio.get_running_loop().time() + LONGEST
+        last: Outcome = Done()
         for message in messages:
-            outcome = await self._send(message)
-            found.update({parcel.key: outcome for parcel in message})
+            # a service that does not answer holds up the others, too: they need not find out one by one
+            if not isinstance(last, TryLater) or asyncio.get_running_loop().time() < end:
+                last = await self._send(message)
+            found.update({parcel.key: last for parcel in message})
         return found
 
-    async def _send(self, message: Sequence[Parcel]) -> Outcome:
-        url = self._urls.get(message[0].target)
+    async def _send(self, parcels: Sequence[Parcel]) -> Outcome:
+        target = parcels[0].target
+        url = self._urls.get(target)
         if url is None:
             return GiveUp("this URL is no longer in urls, or at another place there")
-        kind, title, text = render(message, self._tools)
-        return await asyncio.to_thread(_notify, url, kind, title, text)
+        kind, title, text = render(parcels, self._tools)
+        attached = await self.attachment(parcels[0]) if len(parcels) == 1 and target in self._attaching else None
+        message = {"url": url, "kind": kind, "title": title, "text": text, "attached": attached}
+        return await run(json.dumps(message).encode(), url, self._tools.folder)
+
+    async def attachment(self, parcel: Parcel) -> Mapping[str, str] | None:
+        """The clip, or its poster where that is too large or the first attempt failed; a third goes without."""
+        saved = await self._tools.saved_clip(parcel.event) if parcel.attempt < 2 else None
+        choices = [(saved.path, saved.mime_type), (saved.poster, "image/jpeg")] if saved else []
+        for path, mime_type in choices[parcel.attempt :]:
+            fits = path is not None and await in_thread(_fits, Path(path))
+            if path and fits:
+                return {"path": path, "name": Path(path).name, "mime_type": mime_type}
+        return None
 
     async def close(self) -> None:
         """Nothing is held."""
 
 
-def _notify(url: str, kind: str, title: str, text: str) -> Outcome:
-    from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
-
-    sender = Apprise(asset=AppriseAsset(app_id="Clipbell"))
-    sender.add(url)
-    result = sender.notify(text, title, NotifyType(kind), body_format=NotifyFormat.TEXT, timeout=_SECONDS)
-    if result:
-        return Done()
-    told = "; ".join(entry.message for entry in result.logs())
-    return TryLater("Apprise could not send it", answer=masked(" ".join(told.split()), url)[:_SHOWN] or None)
-
-
-def _hush() -> None:
-    # what Apprise logs may hold whole URLs, so it goes nowhere; from warnings on it comes back with each result
-    log = logging.getLogger("apprise")
-    log.setLevel(logging.WARNING)
-    log.propagate = False
-    log.handlers = log.handlers or [logging.NullHandler()]
+def _fits(path: Path) -> bool:
+    try:
+        return 0 < path.stat().st_size <= _LARGEST
+    except OSError:
+        return False
 
 
 HANDLER = HandlerType(
@@ -113,4 +118,5 @@ HANDLER = HandlerType(
     targets=targets,
     max_batch=50,
     concurrency=4,
+    timeout=180,
 )

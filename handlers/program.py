@@ -22,10 +22,10 @@ _GRACE, _LOOK = 1.0, 0.02
 
 
 class Program:
-    """One run of a program, in a folder, with only PATH, HOME and LANG in its environment."""
+    """One run of a program, in a folder, with only PATH, HOME and LANG in its environment, or with all of ours."""
 
-    def __init__(self, argv: Sequence[str], folder: Path) -> None:
-        self._argv, self._folder = argv, folder
+    def __init__(self, argv: Sequence[str], folder: Path, *, inherits: bool = False) -> None:
+        self._argv, self._folder, self._inherits = argv, folder, inherits
         self._process: Popen[bytes] | None = None
         self._pipe = _CLOSED
         self._output = b""
@@ -47,14 +47,19 @@ class Program:
                 stdout=taken,
                 stderr=STDOUT,
                 cwd=self._folder,
-                env=environment,
+                env=None if self._inherits else environment,
                 start_new_session=True,
             )
 
     @property
+    def written(self) -> str:
+        """What it wrote, up to the cap."""
+        return self._output.decode("utf-8", "replace").strip()
+
+    @property
     def said(self) -> str:
         """The end of what it wrote."""
-        return self._output.decode("utf-8", "replace").strip()[-_SHOWN:]
+        return self.written[-_SHOWN:]
 
     async def wait(self) -> int:
         """Read what it writes until it ends; answer its exit code, or less than 0 for a signal."""

@@ -130,6 +130,22 @@ def no_link(event: Event, number: int) -> str | None:
     return None
 
 
+class SavedClip(Protocol):
+    """Finds what was saved of an event's clip."""
+
+    async def __call__(self, event: Event, *, with_poster: bool = False) -> Saved | None:
+        """The first file on a disk of ours; soon after the event it waits some seconds for one that is on its way.
+
+        With `with_poster` only for one that will have a poster, which it may lack all the same.
+        """
+        ...
+
+
+async def nothing_saved(event: Event, *, with_poster: bool = False) -> Saved | None:
+    """Know of no saved file."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What a handler is given to work with."""
@@ -144,6 +160,9 @@ class Tools:
     ledger_lines: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
     #: The living link of an event's clip by its number from 1, for people; None where there is none.
     clip_link: ClipLink = no_link
+    #: The same for a clip's poster, as far as it can be reached from anywhere.
+    poster_link: ClipLink = no_link
+    saved_clip: SavedClip = nothing_saved
 
 
 class Options(BaseModel):

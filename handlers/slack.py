@@ -1,7 +1,7 @@
 """Slack: Block Kit messages to an incoming webhook; more than five waiting events become one digest.
 
-Vendors' and customers' words stand in plain_text with & < > escaped, so that no prompt can ping a channel or make a
-link. At most one message a second. Does not use Slack's web API.
+At most one message a second, and none before Slack's Retry-After has passed: what comes meanwhile gathers for a
+digest. A picture that Slack cannot load does not keep a message back. Does not use Slack's web API.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 https://docs.slack.dev/apis/web-api/rate-limits
@@ -14,25 +14,13 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
+from handlers.blocks import MAX_BATCH, render, render_digest, without_picture
 from handlers.posting import post
-from handlers.protocol import (
-    ClipLink,
-    Done,
-    HandlerType,
-    Options,
-    Outcome,
-    Parcel,
-    Tools,
-    TryLater,
-    no_link,
-)
-from handlers.words import DIGEST_OVER, digest, shortened, story
-from schemas.event import Event
+from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Tools, TryLater
+from handlers.words import DIGEST_OVER
 
-TEXT, FIELD, HEADER, LINE, FALLBACK = 3000, 2000, 150, 700, 4000
-SIGNS = {"Ready": "✅", "Failed": "❌", "Saved": "💾", "Attention": "⚠️", "Solved": "🟢"}
-#: One header and a block an event: below Slack's 50 blocks a message.
-MAX_BATCH = 45
+#: Seconds that a call waits for its turn; a longer rest that Slack wants is waited for outside.
+_PATIENCE = 30.0
 
 
 class SlackOptions(Options):
@@ -46,69 +34,6 @@ class SlackOptions(Options):
         if not value.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("must be the webhook's address: https://hooks.slack.com/services/…")
         return value
-
-
-def escaped(text: str, limit: int) -> str:
-    """Escape what Slack acts on, and cut to `limit` characters, never within an escape."""
-    parts: list[str] = []
-    length = 0
-    for char in text:
-        part = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.get(char, char)
-        length += len(part)
-        if length > limit - 1:
-            return "".join(parts) + "…"
-        parts.append(part)
-    return "".join(parts)
-
-
-def render(event: Event, elapsed: float | None = None, link: ClipLink = no_link) -> dict[str, Any]:
-    """Turn one event into a message."""
-    from slack_sdk.models.blocks import ContextBlock, HeaderBlock, MarkdownTextObject, PlainTextObject, SectionBlock
-
-    told = story(event, elapsed, link)
-    sign = SIGNS.get(told.title, "")
-    blocks: list[Any] = [HeaderBlock(text=PlainTextObject(text=f"{sign} {told.title}".strip(), emoji=False))]
-    if told.text.strip():
-        blocks.append(SectionBlock(text=PlainTextObject(text=escaped(told.text, TEXT), emoji=False)))
-    fields = [PlainTextObject(text=escaped(f"{a}: {b}", FIELD), emoji=False) for a, b in told.facts[:10]]
-    if fields:
-        blocks.append(SectionBlock(fields=fields))
-    notes = escaped("\n".join(told.notes), TEXT)
-    if notes:
-        blocks.append(SectionBlock(text=PlainTextObject(text=notes, emoji=False)))
-    links = _links(told.links)
-    if links:
-        blocks.append(ContextBlock(elements=[MarkdownTextObject(text=text) for text in links]))
-    return _message(told.line, blocks)
-
-
-def render_digest(parcels: Sequence[Parcel], link: ClipLink = no_link) -> dict[str, Any]:
-    """Turn many events into one message: the sum, then a line for each."""
-    from slack_sdk.models.blocks import ContextBlock, HeaderBlock, MarkdownTextObject, PlainTextObject
-
-    summed = digest([parcel.event for parcel in parcels])
-    blocks: list[Any] = [HeaderBlock(text=PlainTextObject(text=shortened(summed, HEADER), emoji=False))]
-    for parcel in parcels:
-        told = story(parcel.event, parcel.elapsed, link)
-        line = PlainTextObject(text=escaped(f"{SIGNS.get(told.title, '')} {told.line}".strip(), LINE), emoji=False)
-        blocks.append(ContextBlock(elements=[line, *(MarkdownTextObject(text=t) for t in _links(told.links)[:1])]))
-    return _message(summed, blocks)
-
-
-def _links(links: Sequence[tuple[str, str]]) -> list[str]:
-    # a cut link would lead astray: one that is too long is left out
-    texts = [f"<{url.replace('&', '&amp;')}|{label}>" for label, url in links]
-    return [text for text in texts if len(text) <= TEXT][:10]
-
-
-def _message(text: str, blocks: Sequence[Any]) -> dict[str, Any]:
-    return {
-        "text": escaped(text, FALLBACK),
-        "mrkdwn": False,
-        "unfurl_links": False,
-        "unfurl_media": False,
-        "blocks": [block.to_dict() for block in blocks],
-    }
 
 
 class Slack:
@@ -129,18 +54,34 @@ class Slack:
         for parcel in parcels:
             # what holds one message up holds up the others, too
             if not isinstance(last, TryLater):
-                last = await self._post(render(parcel.event, parcel.elapsed, self._tools.clip_link))
+                last = await self._tell(parcel)
             found[parcel.key] = last
         return found
+
+    async def _tell(self, parcel: Parcel) -> Outcome:
+        saved = await self._tools.saved_clip(parcel.event, with_poster=True)
+        picture = self._tools.poster_link(parcel.event, saved.number) if saved and saved.poster else None
+        message = render(parcel.event, parcel.elapsed, self._tools.clip_link, picture)
+        outcome = await self._post(message)
+        if picture and isinstance(outcome, GiveUp) and outcome.reason == "HTTP 400":
+            # Slack loads it before it takes the message, and refuses both where it cannot
+            return await self._post(without_picture(message))
+        return outcome
 
     async def _post(self, message: Mapping[str, Any]) -> Outcome:
         content = json.dumps(message, ensure_ascii=False).encode()
         async with self._turn:
             loop = asyncio.get_running_loop()
-            await asyncio.sleep(self._next - loop.time())
+            wait = self._next - loop.time()
+            if wait > _PATIENCE:
+                return TryLater("Slack asked us to wait", after=wait)
+            await asyncio.sleep(wait)
             self._next = loop.time() + 1
             url, headers = self._url.get_secret_value(), {"content-type": "application/json"}
-            return await post(self._tools.http, url, content, headers, now=self._tools.now(), seconds=10)
+            outcome = await post(self._tools.http, url, content, headers, now=self._tools.now(), seconds=10)
+            if isinstance(outcome, TryLater) and outcome.after:
+                self._next = loop.time() + outcome.after
+            return outcome
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -154,4 +95,5 @@ HANDLER = HandlerType(
     max_batch=MAX_BATCH,
     # events that wait for one channel shall meet in one digest
     concurrency=1,
+    timeout=120,
 )

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
-from handlers.slack import HANDLER, SlackOptions, escaped, render, render_digest
+from handlers.blocks import escaped, render, render_digest
+from handlers.protocol import Done, GiveUp, Outcome, Parcel, Saved, TryLater
+from handlers.slack import HANDLER, SlackOptions
 from schemas.event import Event, Failure
 from tests.support.golden import assert_golden
-from tests.support.http_server import Reply, Server, serving
+from tests.support.http_server import Reply, Seen, Server, serving
 from tests.support.parcels import ALERT, CLEARED, FAILED, READY, SAVED, parcel, parcels, tools
 
 GOLDEN = Path(__file__).parent / "golden" / "slack"
@@ -148,3 +149,67 @@ def test_an_address_that_is_none_is_refused_at_the_start() -> None:
 def test_the_living_link_is_shown_where_there_is_one() -> None:
     shown = render(READY, 75, lambda _, number: f"https://h.example/clips/{number}")["blocks"][-1]["elements"]
     assert [each["text"] for each in shown] == ["<https://h.example/clips/1|Open the clip>"]
+
+
+def deliver_twice(server: Server) -> list[tuple[Outcome, int]]:
+    """Deliver two parcels one after the other; their outcomes, and how many calls there were by then."""
+
+    async def main() -> list[tuple[Outcome, int]]:
+        options = SlackOptions.model_validate({"url": f"{server.url}/services/T0/B0/secretsecret"})
+        handler = HANDLER.make(options, tools(Path()))
+        return [((await handler.deliver([parcel()]))["dlv_1"], len(server.seen)) for _ in range(2)]
+
+    return asyncio.run(main())
+
+
+def test_what_comes_while_slack_rests_waits_for_the_end_of_the_rest() -> None:
+    with serving(Reply(429, b"", {"Retry-After": "2"}), Reply(200, b"ok")) as server:
+        assert deliver_twice(server) == [(TryLater("HTTP 429", after=2, answer=""), 1), (Done("ok"), 2)]
+    assert server.seen[1].at - server.seen[0].at >= 1.98
+
+
+def test_a_long_rest_is_not_waited_for_and_not_disturbed() -> None:
+    with serving(Reply(503, b"", {"Retry-After": "600"}), Reply(200, b"ok")) as server:
+        (_, first), (outcome, calls) = deliver_twice(server)
+    assert first == calls == 1
+    assert isinstance(outcome, TryLater)
+    assert 590 < (outcome.after or 0) <= 600
+
+
+def picture(server: Server, event: Event = READY, *, has: bool = True) -> Outcome:
+    """Deliver an event whose clip is saved, with a poster or without."""
+    saved = Saved(1, "clips/a.mp4", 1, "0" * 64, poster="clips/a.jpg" if has else None)
+
+    async def finds(event: Event, *, with_poster: bool = False) -> Saved | None:
+        assert with_poster
+        return saved
+
+    async def main() -> Outcome:
+        given = replace(
+            tools(Path()), saved_clip=finds, poster_link=lambda _, number: f"https://h.example/{number}.jpg"
+        )
+        options = SlackOptions.model_validate({"url": server.url})
+        return (await HANDLER.make(options, given).deliver([parcel(event)]))["dlv_1"]
+
+    return asyncio.run(main())
+
+
+def images(seen: Seen) -> list[str]:
+    """The addresses of a message's pictures."""
+    return [block["image_url"] for block in json.loads(seen.body)["blocks"] if block["type"] == "image"]
+
+
+def test_the_poster_is_shown_where_there_is_one() -> None:
+    with serving(Reply(200, b"ok")) as server:
+        assert picture(server) == Done("ok")
+        assert picture(server, has=False) == Done("ok")
+    assert [images(seen) for seen in server.seen] == [["https://h.example/1.jpg"], []]
+
+
+def test_a_picture_that_slack_cannot_load_does_not_keep_the_message_back() -> None:
+    with serving(Reply(400, b"invalid_blocks"), Reply(200, b"ok")) as server:
+        assert picture(server) == Done("ok")
+    assert [len(images(seen)) for seen in server.seen] == [1, 0]
+    with serving(Reply(404, b"no_service")) as server:
+        assert picture(server) == GiveUp("HTTP 404", answer="no_service")
+        assert len(server.seen) == 1
