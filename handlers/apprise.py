@@ -19,8 +19,9 @@ from pydantic import Field, SecretStr, field_validator
 from handlers import page
 from handlers.apprise_run import LONGEST, is_known, run, takes_attachments
 from handlers.landing import in_thread
+from handlers.preview import of_text
 from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Tools, TryLater
-from handlers.words import DIGEST_OVER, digest, story
+from handlers.words import DIGEST_OVER, digest, story, urgent_first
 
 #: What services commonly take, in bytes; a larger clip is left to its link.
 _LARGEST = 8 << 20
@@ -49,7 +50,7 @@ def targets(options: AppriseOptions) -> Sequence[str]:
 
 def render(parcels: Sequence[Parcel], tools: Tools) -> tuple[str, str, str]:
     """Write one message: its kind in Apprise's words, its title and its text."""
-    stories = [story(p.event, p.elapsed, tools.clip_link) for p in parcels]
+    stories = [story(p.event, p.elapsed, tools.clip_link) for p in urgent_first(parcels)]
     if len(stories) == 1:
         told = stories[0]
         return _KINDS[told.title], told.title, page.text(told.line, stories)
@@ -110,6 +111,11 @@ def _fits(path: Path) -> bool:
         return False
 
 
+def preview(_: AppriseOptions, tools: Tools, parcels: Sequence[Parcel], picture: bytes | None) -> str:
+    """Show the words; each service lays them out in its own way."""
+    return of_text("\n\n".join(render(parcels, tools)[1:]))
+
+
 HANDLER = HandlerType(
     name="apprise",
     options=AppriseOptions,
@@ -119,4 +125,5 @@ HANDLER = HandlerType(
     max_batch=50,
     concurrency=4,
     timeout=180,
+    preview=preview,
 )

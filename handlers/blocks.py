@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handlers.protocol import ClipLink, Parcel, no_link
-from handlers.words import digest, shortened, story
+from handlers.words import clipped, digest, shortened, story, urgent_first
 from schemas.event import Event
 
-TEXT, FIELD, HEADER, LINE, FALLBACK = 3000, 2000, 150, 700, 4000
+TEXT, FACTS, HEADER, LINE, FALLBACK = 3000, 2000, 150, 700, 4000
+#: Of a prompt, so many characters; the job has the rest.
+PROMPT = 600
 SIGNS = {"Ready": "✅", "Failed": "❌", "Saved": "💾", "Attention": "⚠️", "Solved": "🟢"}
 #: One header and a block an event: below Slack's 50 blocks a message.
 MAX_BATCH = 45
@@ -41,13 +43,13 @@ def render(
     told = story(event, elapsed, link)
     blocks: list[Any] = [HeaderBlock(text=_plain(f"{SIGNS.get(told.title, '')} {told.title}".strip(), HEADER))]
     if told.text.strip():
-        blocks.append(SectionBlock(text=_plain(told.text, TEXT)))
+        blocks.append(SectionBlock(text=_plain(clipped(told.text, PROMPT), TEXT)))
     if picture:
         blocks.append(ImageBlock(image_url=picture, alt_text="The clip's first picture"))
-    if told.facts:
-        blocks.append(SectionBlock(fields=[_plain(f"{name}: {value}", FIELD) for name, value in told.facts[:10]]))
     if told.notes:
         blocks.append(SectionBlock(text=_plain("\n".join(told.notes), TEXT)))
+    if told.facts:
+        blocks.append(ContextBlock(elements=[_plain(" · ".join(map(": ".join, told.facts)), FACTS)]))
     links = _links(told.links)
     if links:
         blocks.append(ContextBlock(elements=links))
@@ -60,7 +62,7 @@ def render_digest(parcels: Sequence[Parcel], link: ClipLink = no_link) -> dict[s
 
     summed = digest([parcel.event for parcel in parcels])
     blocks: list[Any] = [HeaderBlock(text=_plain(shortened(summed, HEADER), HEADER))]
-    for parcel in parcels:
+    for parcel in urgent_first(parcels):
         told = story(parcel.event, parcel.elapsed, link)
         line = _plain(f"{SIGNS.get(told.title, '')} {told.line}".strip(), LINE)
         blocks.append(ContextBlock(elements=[line, *_links(told.links)[:1]]))

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from handlers.landing import in_thread
+from handlers.preview import of_text
 from handlers.program import Program
 from handlers.protocol import (
     VIDEO_EVENTS,
@@ -91,6 +92,11 @@ def _verdict(code: int, said: str) -> Outcome:
     return GiveUp(f"the program failed with exit code {code}", answer=said)
 
 
+def preview(_: CommandOptions, tools: Tools, parcels: Sequence[Parcel], picture: bytes | None) -> str:
+    """Show what the program reads."""
+    return "\n".join(of_text(json.dumps(p.event.to_json(), indent=2, ensure_ascii=False)) for p in parcels)
+
+
 HANDLER = HandlerType(
     name="command",
     options=CommandOptions,
@@ -100,4 +106,5 @@ HANDLER = HandlerType(
     concurrency=4,
     # each run has the deadline of its options
     timeout=_LONGEST + 60,
+    preview=preview,
 )

@@ -9,6 +9,7 @@ https://www.rfc-editor.org/rfc/rfc5321 https://www.rfc-editor.org/rfc/rfc8314
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from email.utils import format_datetime
@@ -18,9 +19,11 @@ from pydantic import Field, SecretStr, field_validator
 
 from handlers import page
 from handlers.masking import masked
+from handlers.pictures import picture_of
+from handlers.preview import of_mail
 from handlers.protocol import Done, HandlerType, Options, Outcome, Parcel, Tools
 from handlers.smtp import address_of, connected, context, refusal, server_of, trouble
-from handlers.words import DIGEST_OVER, digest, shortened, story
+from handlers.words import DIGEST_OVER, digest, shortened, story, urgent_first
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -57,9 +60,11 @@ class EmailOptions(Options):
         return tuple(dict.fromkeys(value))
 
 
-def render(parcels: Sequence[Parcel], options: EmailOptions, tools: Tools) -> EmailMessage:
-    """Write one mail to the parcels' target."""
-    stories = [story(p.event, p.elapsed, tools.clip_link) for p in parcels]
+def render(
+    parcels: Sequence[Parcel], options: EmailOptions, tools: Tools, picture: bytes | None = None
+) -> EmailMessage:
+    """Write one mail to the parcels' target; `picture`: the JPEG that a mail about one clip carries."""
+    stories = [story(p.event, p.elapsed, tools.clip_link) for p in urgent_first(parcels)]
     heading = stories[0].line if len(stories) == 1 else digest([p.event for p in parcels])
     message = EmailMessage(policy=WIRE)
     message["Subject"] = shortened(heading, _SUBJECT)
@@ -68,11 +73,16 @@ def render(parcels: Sequence[Parcel], options: EmailOptions, tools: Tools) -> Em
     message["Date"] = format_datetime(tools.now())
     # the same mail sent again after a crash has the same id, so that mail programs show it once
     told = hashlib.sha256("\n".join(sorted(p.key for p in parcels)).encode()).hexdigest()[:32]
-    message["Message-ID"] = f"<{told}@{address_of(options.sender).rpartition('@')[2]}>"
+    host = address_of(options.sender).rpartition("@")[2]
+    message["Message-ID"] = f"<{told}@{host}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(page.text(heading, stories), cte="quoted-printable")
     head = heading if len(stories) > 1 else stories[0].title
-    message.add_alternative(page.html(head, stories), subtype="html", cte="quoted-printable")
+    cid = f"{told}.picture@{host}" if picture else None
+    message.add_alternative(page.html(head, stories, cid), subtype="html", cte="quoted-printable")
+    shown = message.get_body(("html",))
+    if picture and isinstance(shown, EmailMessage):
+        shown.add_related(picture, "image", "jpeg", cid=f"<{cid}>", filename="clip.jpg", disposition="inline")
     return message
 
 
@@ -90,11 +100,13 @@ class Email:
         from aiosmtplib import SMTPException
 
         mails = [list(parcels)] if len(parcels) > DIGEST_OVER else [[parcel] for parcel in parcels]
+        # before the server has to wait for us
+        written = [(mail, await self._written(mail)) for mail in mails]
         found: dict[str, Outcome] = {}
         try:
             async with asyncio.timeout(_WHOLE), connected(self._server, self._trust) as smtp:
-                for mail in mails:
-                    outcome = await self._send(smtp, mail)
+                for mail, wire in written:
+                    outcome = await self._send(smtp, mail[0].target, wire)
                     found.update({parcel.key: outcome for parcel in mail})
         except (SMTPException, OSError) as error:
             # what was sent before stays done
@@ -102,12 +114,15 @@ class Email:
             return {parcel.key: found.get(parcel.key, outcome) for parcel in parcels}
         return found
 
-    async def _send(self, smtp: "SMTP", mail: Sequence[Parcel]) -> Outcome:
+    async def _written(self, mail: Sequence[Parcel]) -> bytes:
+        picture = await picture_of(mail[0].event, self._tools) if len(mail) == 1 else None
+        return render(mail, self._options, self._tools, picture).as_bytes()
+
+    async def _send(self, smtp: "SMTP", target: str, wire: bytes) -> Outcome:
         from aiosmtplib import SMTPException
 
-        wire = render(mail, self._options, self._tools).as_bytes()
         try:
-            _, said = await smtp.sendmail(address_of(self._options.sender), [mail[0].target], wire)
+            _, said = await smtp.sendmail(address_of(self._options.sender), [target], wire)
         except (SMTPException, OSError) as error:
             return refusal(error, self._secret)
         return Done(masked(said, self._secret)[:200])
@@ -119,6 +134,12 @@ class Email:
 def targets(options: EmailOptions) -> Sequence[str]:
     """Make each address a target."""
     return options.to
+
+
+def preview(options: EmailOptions, tools: Tools, parcels: Sequence[Parcel], picture: bytes | None) -> str:
+    """Show a mail to the first address."""
+    mail = [replace(parcel, target=options.to[0]) for parcel in parcels]
+    return of_mail(render(mail, options, tools, picture))
 
 
 HANDLER = HandlerType(
@@ -133,4 +154,6 @@ HANDLER = HandlerType(
     targets=targets,
     max_batch=50,
     concurrency=4,
+    timeout=90,
+    preview=preview,
 )

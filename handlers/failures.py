@@ -23,6 +23,10 @@ class Advice(StrEnum):
     AGAIN = "Trying again makes a new clip."
 
 
+#: Where the very same order may be placed again.
+REPEATABLE = frozenset({Advice.TOP_UP, Advice.MEND_KEY, Advice.LATER, Advice.ONCE, Advice.AGAIN})
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A failure in plain words: why, and what to do."""

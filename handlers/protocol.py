@@ -196,6 +196,10 @@ def one_target(_: Any) -> Sequence[str]:
     return ("",)
 
 
+#: (options, tools, parcels of one message, a JPEG for a poster or None) -> that message as a piece of HTML, unsent
+Preview = Callable[[Any, Tools, Sequence[Parcel], bytes | None], str]
+
+
 @dataclass(frozen=True, slots=True)
 class HandlerType:
     """Everything the program knows of one handler type."""
@@ -217,6 +221,8 @@ class HandlerType:
     timeout: float = 60
     #: Whether it works against the end of a video's URL: retries from 1 s doubling to 5 min instead of the schedule.
     perishable: bool = False
+    #: Shows people how its messages look; None where it tells nobody.
+    preview: Preview | None = None
 
 
 def outcome_of(answer: Answer, now: datetime) -> Outcome:

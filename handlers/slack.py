@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from handlers.blocks import MAX_BATCH, render, render_digest, without_picture
 from handlers.posting import post
+from handlers.preview import of_blocks
 from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Tools, TryLater
 from handlers.words import DIGEST_OVER
 
@@ -87,6 +88,14 @@ class Slack:
         """Nothing is held."""
 
 
+def preview(_: SlackOptions, tools: Tools, parcels: Sequence[Parcel], picture: bytes | None) -> str:
+    """Show a message."""
+    if len(parcels) > DIGEST_OVER:
+        return of_blocks(render_digest(parcels, tools.clip_link))
+    address = "https://clipbell.example/poster.jpg" if picture else None
+    return of_blocks(render(parcels[0].event, parcels[0].elapsed, tools.clip_link, address), picture)
+
+
 HANDLER = HandlerType(
     name="slack",
     options=SlackOptions,
@@ -96,4 +105,5 @@ HANDLER = HandlerType(
     # events that wait for one channel shall meet in one digest
     concurrency=1,
     timeout=120,
+    preview=preview,
 )

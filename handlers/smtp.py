@@ -121,7 +121,7 @@ def trouble(error: Exception, secret: str) -> TryLater:
         return TryLater("the mail server did not take the user and password of smtp_url", answer=_said(error, secret))
     if isinstance(error, SMTPResponseException):
         return TryLater("the mail server does not want to talk to us now", answer=_said(error, secret))
-    return TryLater(_cause(error) or masked(str(error), secret))
+    return TryLater(_cause(error) or masked(str(error).rstrip(": "), secret))
 
 
 def refusal(error: Exception, secret: str) -> Outcome:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from handlers.posting import post
+from handlers.preview import of_text
 from handlers.protocol import VIDEO_EVENTS, HandlerType, Options, Outcome, Parcel, Tools
 from schemas.event import Event, rfc3339
 
@@ -107,6 +108,11 @@ class Webhook:
         """Nothing is held."""
 
 
+def preview(_: WebhookOptions, tools: Tools, parcels: Sequence[Parcel], picture: bytes | None) -> str:
+    """Show what the program gets, without the signature."""
+    return "\n".join(of_text(json.dumps(json.loads(render(p.event)), indent=2, ensure_ascii=False)) for p in parcels)
+
+
 HANDLER = HandlerType(
     name="webhook",
     options=WebhookOptions,
@@ -114,4 +120,5 @@ HANDLER = HandlerType(
     example={"url": "https://example.com/clips", "secret": "whsec_" + base64.b64encode(bytes(32)).decode()},
     events=VIDEO_EVENTS,
     concurrency=4,
+    preview=preview,
 )

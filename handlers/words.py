@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import quote
 
-from handlers.failures import reason_for, refund_words
-from handlers.protocol import ClipLink, no_link
+from handlers.failures import REPEATABLE, reason_for, refund_words
+from handlers.protocol import ClipLink, Parcel, no_link
 from schemas.event import Event, EventType, Money
 
 TITLES = {"vrex": "Vrex", "ulazai": "UlazAI", "artnex": "Artnex", "veo3gen": "veo3gen", "aivideoapi": "aivideoapi"}
 #: Of one target, more waiting events than this become one digest.
 DIGEST_OVER = 5
-_LINE_PROMPT = 120
+_LINE_PROMPT = 80
+#: A line break, and the two joiners, without which emoji and Persian words fall apart.
+_KEPT = frozenset("\n\u200c\u200d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def size(count: int) -> str:
 
 def plain(text: str) -> str:
     """Drop what a screen should not act on (control and bidirectional characters); line breaks stay."""
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"} or c == "\u200d")
+    return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
 
 
 def shortened(text: str, limit: int) -> str:
@@ -77,6 +79,11 @@ def shortened(text: str, limit: int) -> str:
     seen = text[: limit * 8]
     line = " ".join(plain(seen).split())
     return line if len(line) <= limit and seen == text else line[: limit - 1].rstrip() + "…"
+
+
+def clipped(text: str, limit: int) -> str:
+    """Cut a text to at most `limit` characters; its lines stay."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def vendor_title(event: Event) -> str:
@@ -154,13 +161,15 @@ def _ready(event: Event, elapsed: float | None, link: ClipLink) -> Story:
 def _failed(event: Event, elapsed: float | None) -> Story:
     if event.failure is None:
         why, refund, advice = "nobody said why", "refund not confirmed", "Trying again once may work."
-        said = ""
+        said, can_repeat = "", True
     else:
         reason = reason_for(event.failure)
         why, refund, advice = reason.why, refund_words(event.failure), reason.advice.value
+        can_repeat = reason.advice in REPEATABLE
         said = shortened(f"{event.failure.code}: {event.failure.message}".strip(": "), 500)
     line = _line("Failed", _name(event), vendor_title(event), why, refund, advice)
-    notes = [f"Why: {why}.", f"Money: {refund}.", advice]
+    again = f" Order the same again with: clipbell again {event.job_id}" if event.job_id and can_repeat else ""
+    notes = [f"Why: {why}.", f"Money: {refund}.", f"{advice}{again}"]
     if said:
         notes.append(f"The vendor's words: {said}")
     return Story("Failed", line, plain(event.prompt or ""), _facts(event, elapsed), tuple(notes))
@@ -180,10 +189,18 @@ def _alert(event: Event) -> Story:
     detail = event.detail or {}
     text, step = (plain(str(detail.get(name) or "")) for name in ("text", "next_step"))
     text = text or shortened(f"{detail.get('code', 'alert')} {detail.get('subject', '')}", 300)
+    about = (("Clip", shortened(event.prompt, _LINE_PROMPT)),) if event.prompt else ()
+    facts = (*about, *_facts(event, None))
     if event.type is EventType.CLEARED:
-        return Story("Solved", _line("Solved", text), text, _facts(event, None))
+        return Story("Solved", _line("Solved", text), text, facts)
     notes = (f"What to do: {step}",) if step else ()
-    return Story("Attention", _line("Attention", text, *notes), text, _facts(event, None), notes)
+    return Story("Attention", _line("Attention", text, *notes), text, facts, notes)
+
+
+def urgent_first(parcels: Sequence[Parcel]) -> list[Parcel]:
+    """Put what somebody has to do something about before what went well; else as they came."""
+    rank = {EventType.RAISED: 0, EventType.FAILED: 1}
+    return sorted(parcels, key=lambda parcel: rank.get(parcel.event.type, 2))
 
 
 def digest(events: Sequence[Event]) -> str:

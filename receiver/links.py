@@ -34,6 +34,12 @@ class Links:
             return None
         return f"{self._base}/clips/{self._seal.seal(f'{event.job_id}-{number}')}"
 
+    def poster(self, event: Event, number: int) -> str | None:
+        """The address of a clip's poster, for messages whose medium loads it; None where it could not."""
+        # a medium such as Slack loads from where it is, and only what is encrypted
+        link = self.of(event, number) if self._base and self._base.startswith("https://") else None
+        return f"{link}/poster.jpg" if link else None
+
     def read(self, token: str) -> tuple[str, int]:
         """The job and the number that a token is for.
 

@@ -11,6 +11,7 @@ from receiver.links import Links
 from receiver.looker import Looker
 from receiver.routing import Route
 from receiver.settings import Settings
+from receiver.showing import Showing
 from receiver.store.protocol import Query
 from receiver.web.shapes import line_json
 
@@ -39,7 +40,16 @@ def make_posts(kit: Kit, looker: Looker, names: Sequence[str] | None = None) -> 
         return [line_json(line) for line in reversed(lines)]
 
     links = Links(kit.settings)
-    tools = Tools(kit.public, kit.settings.folder, clock.now, looker.fresh_videos, ledger_lines, links.of)
+    tools = Tools(
+        http=kit.public,
+        folder=kit.settings.folder,
+        now=clock.now,
+        fresh_videos=looker.fresh_videos,
+        ledger_lines=ledger_lines,
+        clip_link=links.of,
+        poster_link=links.poster,
+        saved_clip=Showing(kit, routes_of(kit.settings)),
+    )
     return [
         Post(config, config.type.make(config.options, tools))
         for config in kit.settings.handlers.values()

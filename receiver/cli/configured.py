@@ -1,5 +1,6 @@
 """The verbs about handlers and vendors: handlers, handlers test, vendors."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,13 +31,18 @@ def handlers(
     given: Given,
     action: Annotated[str | None, typer.Argument(metavar="test", help="Send a sample event …")] = None,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="… through this handler.")] = None,
+    *,
+    preview: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With test: send nothing, write a page of what its messages look like."),
+    ] = None,
 ) -> None:
-    """List handlers with their health; test one."""
-    if action is None:
+    """List handlers with their health; test one, or look at its messages."""
+    if action is None and preview is None:
         return _list(given)
     if action != "test" or not name:
-        raise WrongUsage("Write `clipbell handlers`, or `clipbell handlers test NAME`.")
-    return _test(given, name)
+        raise WrongUsage("Write `clipbell handlers`, or `clipbell handlers test NAME [--preview FILE.html]`.")
+    return _test(given, name) if preview is None else _preview(given, name, preview)
 
 
 @verb(*REMOTE)
@@ -98,6 +104,20 @@ def _test(given: Given, name: str) -> None:
             screen.say(f"{to}  {screen.styled(each['outcome'], screen.STYLES.get(each['outcome'], 'bold red'))}{why}")
     if not found["ok"]:
         raise typer.Exit(FAILED)
+
+
+def _preview(given: Given, name: str, file: Path) -> None:
+    from receiver.cli.trouble import Failure
+    from receiver.previews import preview_of
+
+    shown = preview_of(given.settings(), name)
+    try:
+        file.write_text(shown, "utf-8", errors="replace")
+    except OSError as error:
+        raise Failure(f"{file} cannot be written: {(error.strerror or 'it failed').lower()}.") from error
+    if given.as_json:
+        return screen.print_json({"handler": name, "file": str(file)})
+    return screen.say(f"Nothing was sent. Open {file} in a browser to see what {name} would say.")
 
 
 def _known(given: Given) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files as answers: a video with byte ranges, so that a player can seek. Never shown by a browser as anything else.
+"""Files as answers: a video, or a picture, with byte ranges, so that a player can seek. Never shown as anything else.
 
 The disk is read in threads of its own, so that a slow one holds up neither callbacks nor anything else. One range at
 a time: what asks for several gets the whole file, as it may by the standard.
@@ -74,10 +74,12 @@ def open_file(path: str, mark: str = "") -> OpenFile | None:
     return OpenFile(descriptor, found.st_size, found.st_mtime, f'"{mark}-{found.st_size:x}-{found.st_mtime_ns:x}"')
 
 
-class VideoFile(StreamingResponse):
+class ServedFile(StreamingResponse):
     """An answer with a file, or the part of it that was asked for; closes the file in any case."""
 
-    def __init__(self, file: OpenFile, pool: Executor, request: Request, name: str) -> None:
+    def __init__(
+        self, file: OpenFile, pool: Executor, request: Request, name: str, mime_type: str = "video/mp4"
+    ) -> None:
         self._file, self._pool = file, pool
         ranges = request.headers if request.method == "GET" else {}
         status, start, end = part_of(file, request.headers, ranges)
@@ -96,7 +98,7 @@ class VideoFile(StreamingResponse):
         elif status == 416:
             headers |= {"content-range": f"bytes */{file.size}", "content-length": "0"}
         content = self._bytes(start, end if request.method == "GET" else start)
-        super().__init__(content, status, headers, "video/mp4")
+        super().__init__(content, status, headers, mime_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""

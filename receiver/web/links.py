@@ -15,8 +15,8 @@ from receiver.kit import Kit
 from receiver.links import Links
 from receiver.looker import Looker
 from receiver.settle import SECOND
-from receiver.store.protocol import Query
-from receiver.web.files import VideoFile, in_pool, open_file
+from receiver.store.protocol import Clip, Query
+from receiver.web.files import ServedFile, in_pool, open_file
 from schemas.errors import BadToken, ClipbellError, NotFound
 from schemas.event import Video, micros
 from schemas.job import Job
@@ -45,6 +45,7 @@ class LivingLinks:
         """What is served."""
         return [
             Route("/clips/{token}", self.open, methods=["GET"]),
+            Route("/clips/{token}/poster.jpg", self.poster, methods=["GET"]),
             Route("/v1/jobs/{id}/revoke-link", self.revoke, methods=["POST"]),
         ]
 
@@ -58,22 +59,41 @@ class LivingLinks:
 
     async def open(self, request: Request) -> Response:
         """`GET /clips/{token}`."""
+        meant = await self._meant(request)
+        if isinstance(meant, Response):
+            return meant
+        job_id, number = meant
+        for clip in await self._saved(job_id, number):
+            file = await in_pool(self._pool, partial(open_file, clip.path, clip.sha256[:16]))
+            if file is not None:
+                return ServedFile(file, self._pool, request, f"{job_id}-{number}.mp4")
+        return await self._at_the_vendor(job_id, number)
+
+    async def poster(self, request: Request) -> Response:
+        """`GET /clips/{token}/poster.jpg`: the picture beside a saved clip."""
+        meant = await self._meant(request)
+        if isinstance(meant, Response):
+            return meant
+        job_id, number = meant
+        for clip in await self._saved(job_id, number):
+            file = await in_pool(self._pool, partial(open_file, clip.poster or "", clip.sha256[:16]))
+            if file is not None:
+                return ServedFile(file, self._pool, request, f"{job_id}-{number}.jpg", "image/jpeg")
+        return _page(404, "There is no picture of this clip.")
+
+    async def _meant(self, request: Request) -> tuple[str, int] | Response:
+        """The job and the number that a link is for, or why it opens nothing."""
         try:
             job_id, number = self._links.read(request.path_params["token"])
         except BadToken:
             return _page(404, "There is no clip at this address.")
         if await self._kit.store.is_link_revoked(job_id):
             return _page(410, "This link was revoked.")
-        saved = await self._saved(request, job_id, number)
-        return saved or await self._at_the_vendor(job_id, number)
+        return job_id, number
 
-    async def _saved(self, request: Request, job_id: str, number: int) -> Response | None:
-        for clip in await self._kit.store.clips(Query({"job_id": job_id}, 200)):
-            if clip.number == number and "://" not in clip.path:
-                file = await in_pool(self._pool, partial(open_file, clip.path, clip.sha256[:16]))
-                if file is not None:
-                    return VideoFile(file, self._pool, request, f"{job_id}-{number}.mp4")
-        return None
+    async def _saved(self, job_id: str, number: int) -> list[Clip]:
+        clips = await self._kit.store.clips(Query({"job_id": job_id}, 200))
+        return [clip for clip in clips if clip.number == number and "://" not in clip.path]
 
     async def _at_the_vendor(self, job_id: str, number: int) -> Response:
         gone = "This clip is gone: it is not saved here, and its vendor does not keep it any more."

@@ -15,6 +15,7 @@ import pytest
 from receiver.simulator import RunningSimulator
 from tests.support.faults import command, control, plant
 from tests.support.http_server import Server
+from tests.support.mail_server import Mailbox, mail_server
 from tests.support.program import Program
 
 MONTH = 30 * 86_400
@@ -191,6 +192,36 @@ def test_links_can_be_switched_off_and_messages_then_show_the_vendors_url_with_i
     assert own == job["videos"][0]["url"]
     end = job["videos"][0]["expires_at"].replace("T", " ")[:16]
     assert f"|Open the clip (until {end} UTC)>" in slack.seen[-1].body.decode()
+
+
+def test_a_poster_comes_with_the_mail_and_under_the_link(clipbell: Program, slack: Server) -> None:
+    clipbell.handlers["files"]["posters"] = True
+    with mail_server(Mailbox()) as box:
+        clipbell.handlers["mail"] = {
+            "type": "email",
+            "smtp_url": f"smtp://127.0.0.1:{box.port}",
+            "sender": "clips@example.org",
+            "to": ["ada@example.com"],
+        }
+        clipbell.start()
+        job, link = made(clipbell, slack)
+    poster = (clipbell.folder / "clips" / "vrex" / f"{job['id']}-1.jpg").read_bytes()
+    [image] = [part for part in box.messages[0].walk() if part.get_content_type() == "image/jpeg"]
+    assert image.get_payload(decode=True) == poster
+    answer = get(f"{link}/poster.jpg")
+    assert (answer.status_code, answer.content) == (200, poster)
+    assert {name: answer.headers[name] for name in SAFE} == {**SAFE, "content-type": "image/jpeg"}
+    assert get(f"{link[:-1]}x/poster.jpg").status_code == 404
+    clipbell.client.post(f"/v1/jobs/{job['id']}/revoke-link")
+    assert get(f"{link}/poster.jpg").status_code == 410
+
+
+def test_a_clip_without_a_poster_has_none_under_its_link(clipbell: Program, slack: Server) -> None:
+    clipbell.start()
+    _, link = made(clipbell, slack)
+    assert get(f"{link}/poster.jpg").status_code == 404
+    # the control
+    assert get(link).status_code == 200
 
 
 def test_readers_that_do_not_read_hold_up_nobody(clipbell: Program, slack: Server) -> None:

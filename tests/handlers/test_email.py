@@ -5,8 +5,9 @@ import email
 import smtplib
 import socketserver
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from email import policy
@@ -17,15 +18,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from handlers import smtp
+from handlers import email as email_handler
+from handlers import pictures, smtp
 from handlers.email import HANDLER, EmailOptions, render
-from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
+from handlers.protocol import Done, GiveUp, Outcome, Parcel, Saved, TryLater
 from handlers.smtp import address_of, server_of
 from schemas.errors import ConfigurationError
 from schemas.event import Event, Failure
 from tests.support.authority import Authority, authority
 from tests.support.golden import assert_golden
-from tests.support.http_server import Reply, closed_port, serving
+from tests.support.http_server import closed_port
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.parcels import ALERT, FAILED, READY, SAVED, parcel, parcels, tools
 
@@ -71,17 +73,30 @@ def part(message: EmailMessage, kind: str) -> str:
 
 
 @contextmanager
-def saying(words: bytes) -> Iterator[int]:
-    """Run a server that says this to everybody and hangs up; answer its port."""
+def saying(words: bytes, *, pause: float = 0, endless: bool = False, stays: bool = False) -> Iterator[int]:
+    """Run a server that says this to everybody, byte by byte where there is a pause; answer its port."""
+    over = threading.Event()
 
     class Says(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            self.request.sendall(words)
+            with suppress(OSError):
+                self.say()
+            if stays:
+                over.wait(20)
+
+        def say(self) -> None:
+            for piece in [words[n : n + 1] for n in range(len(words))] if pause else [words]:
+                self.request.sendall(piece)
+                over.wait(pause)
+            while endless and not over.is_set():
+                self.request.sendall(words)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Says) as server:
+        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server.server_address[1]
+        over.set()
         server.shutdown()
         thread.join()
 
@@ -266,12 +281,64 @@ def test_a_server_that_speaks_something_else_is_for_later() -> None:
             assert isinstance(outcome, TryLater)
 
 
-def test_a_server_that_says_nothing_is_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp, "_STEP_SECONDS", 0.2)
-    with serving(Reply(silent=True)) as server:
-        for scheme in ("smtp", "smtps"):
-            outcome = deliver(f"{scheme}://127.0.0.1:{server.port}", [parcel(target=ADA)])["dlv_1"]
-            assert outcome == TryLater("the mail server did not answer in time")
+@pytest.mark.parametrize("scheme", ["smtp", "smtps", "smtp+starttls"])
+@pytest.mark.parametrize("words", [b"", b"220-welcome\r\n" * 100], ids=["silent", "dripping"])
+def test_a_server_that_does_not_come_to_an_end_is_for_later(
+    scheme: str, words: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "_STEP_SECONDS", 0.4)
+    begin = time.monotonic()
+    with saying(words, pause=0.05, stays=True) as port:
+        outcome = deliver(f"{scheme}://127.0.0.1:{port}", [parcel(target=ADA)])["dlv_1"]
+    assert time.monotonic() - begin < 5
+    assert isinstance(outcome, TryLater)
+    assert outcome.reason in {
+        "the mail server did not answer in time",
+        "the TLS handshake with the mail server failed",  # a drip that is no TLS is seen at once
+    }
+
+
+@pytest.mark.parametrize("words", [b"220-welcome\r\n" * 1000, b"2" * 10_000], ids=["lines", "one line"])
+def test_an_endless_greeting_ends(words: bytes) -> None:
+    begin = time.monotonic()
+    with saying(words, endless=True) as port:
+        outcome = deliver(f"smtp://127.0.0.1:{port}", [parcel(target=ADA)])["dlv_1"]
+    assert time.monotonic() - begin < 15
+    assert isinstance(outcome, TryLater)
+    assert len(str(outcome)) < 1000
+
+
+def test_a_server_that_drips_all_through_the_talk_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email_handler, "_WHOLE", 0.5)
+
+    class Slow(Mailbox):
+        async def handle_RCPT(self, *given: Any) -> str:  # noqa: N802
+            await asyncio.sleep(5)
+            return "250 OK"
+
+    begin = time.monotonic()
+    with mail_server(Slow()) as box:
+        outcome = deliver(f"smtp://127.0.0.1:{box.port}", [parcel(target=ADA)])["dlv_1"]
+        assert time.monotonic() - begin < 4
+    assert outcome == TryLater("the mail server did not answer in time")
+
+
+@pytest.mark.parametrize("code", [421, 450, 451, 452])
+def test_every_4xx_waits_for_that_address_only(code: int) -> None:
+    with mail_server(Mailbox(refused={ADA: f"{code} later"})) as box:
+        url = f"smtp://127.0.0.1:{box.port}"
+        assert isinstance(deliver(url, [parcel(target=ADA)])["dlv_1"], TryLater)
+        assert deliver(url, [parcel(target=BOB)]) == {"dlv_1": Done("kept")}
+
+
+@pytest.mark.parametrize("code", [550, 551, 552, 553, 554])
+def test_every_5xx_gives_up_that_address_only_and_goes_nowhere_else(code: int) -> None:
+    # 551 is SMTP's redirect: "user not local; please try <other@elsewhere.example>"
+    with mail_server(Mailbox(refused={ADA: f"{code} please try <other@elsewhere.example>"})) as box:
+        url = f"smtp://127.0.0.1:{box.port}"
+        assert isinstance(deliver(url, [parcel(target=ADA)])["dlv_1"], GiveUp)
+        assert deliver(url, [parcel(target=BOB)]) == {"dlv_1": Done("kept")}
+    assert box.recipients == [[BOB]]
 
 
 def test_a_lost_connection_leaves_done_what_was_sent() -> None:
@@ -338,3 +405,58 @@ def test_pythons_own_mail_library_agrees_that_the_mail_is_whole() -> None:
         other.send_message(written(parcel(target=ADA)))
         assert deliver(f"smtp://127.0.0.1:{box.port}", [parcel(target=ADA)]) == {"dlv_1": Done("kept")}
     assert part(box.messages[0], "html") == part(box.messages[1], "html")
+
+
+PICTURE = b"\xff\xd8\xff\xe0 a picture"
+
+
+def with_picture(folder: Path, content: bytes | None, *given: Parcel) -> list[EmailMessage]:
+    """Deliver with a poster of this content on the disk; the mails that came."""
+    poster = folder / "job_1-1.jpg"
+    if content is not None:
+        poster.write_bytes(content)
+
+    async def finds(event: Event, *, with_poster: bool = False) -> Saved | None:
+        assert with_poster
+        return Saved(1, str(folder / "job_1-1.mp4"), 1, "0" * 64, poster=str(poster))
+
+    async def main(url: str) -> Mapping[str, Outcome]:
+        return await HANDLER.make(options(url), replace(tools(Path()), saved_clip=finds)).deliver(given)
+
+    with mail_server(Mailbox()) as box:
+        assert set(asyncio.run(main(f"smtp://127.0.0.1:{box.port}")).values()) == {Done("kept")}
+    return box.messages
+
+
+def test_a_poster_is_a_part_of_the_mail_and_shown_in_its_place(tmp_path: Path) -> None:
+    [mail] = with_picture(tmp_path, PICTURE, parcel(target=ADA))
+    [image] = [each for each in mail.walk() if each.get_content_type() == "image/jpeg"]
+    assert image.get_payload(decode=True) == PICTURE
+    assert image.get_content_disposition() == "inline"
+    assert f'src="cid:{image["Content-ID"][1:-1]}"' in part(mail, "html")
+    assert "src=" not in part(written(parcel(target=ADA)), "html")
+    # the text stands by itself
+    assert part(mail, "plain") == part(written(parcel(target=ADA)), "plain")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * (pictures.LARGEST + 1)], ids=["gone", "empty", "huge"])
+def test_a_poster_that_cannot_be_sent_does_not_keep_the_mail_back(tmp_path: Path, content: bytes | None) -> None:
+    [mail] = with_picture(tmp_path, content, parcel(target=ADA))
+    assert "image/jpeg" not in [each.get_content_type() for each in mail.walk()]
+
+
+def test_a_digest_has_no_pictures(tmp_path: Path) -> None:
+    [mail] = with_picture(tmp_path, PICTURE, *parcels(6, ADA))
+    assert "image/jpeg" not in [each.get_content_type() for each in mail.walk()]
+
+
+def test_what_needs_somebody_stands_first_in_a_digest() -> None:
+    text = part(written(*parcels(6, ADA)), "plain")
+    assert text.index("Clip 6") < text.index("Clip 1")
+
+
+def test_a_very_long_prompt_is_cut_and_its_facts_are_not() -> None:
+    message = written(parcel(replace(READY, prompt="word " * 20_000), target=ADA))
+    assert message["Subject"].endswith("took 1 min 15 s")
+    assert len(part(message, "plain")) < 3000
+    assert len(message.as_bytes()) < 20_000

@@ -92,7 +92,7 @@ def test_messages_keep_slacks_limits(prompt: str) -> None:
         assert len(message["blocks"]) <= 50
         assert all(len(found["text"]) <= 3000 for found in texts(message["blocks"]))
         assert len(message["blocks"][0]["text"]["text"]) <= 150
-        assert all(len(f["text"]) <= 2000 for block in message["blocks"] for f in block.get("fields", []))
+        assert all(len(block.get("elements", [])) <= 10 for block in message["blocks"])
 
 
 def test_an_escape_is_never_cut() -> None:
@@ -102,7 +102,8 @@ def test_an_escape_is_never_cut() -> None:
 
 def test_a_link_that_is_too_long_is_left_out() -> None:
     long = replace(READY, videos=(replace(READY.videos[0], url="https://a.b/" + "x" * 4000),))
-    assert [block["type"] for block in render(long)["blocks"]] == ["header", "section", "section"]
+    assert [block["type"] for block in render(long)["blocks"]] == ["header", "section", "context"]
+    assert "Open the clip" not in str(render(long))
 
 
 def test_a_message_is_posted_and_done() -> None:
@@ -213,3 +214,15 @@ def test_a_picture_that_slack_cannot_load_does_not_keep_the_message_back() -> No
     with serving(Reply(404, b"no_service")) as server:
         assert picture(server) == GiveUp("HTTP 404", answer="no_service")
         assert len(server.seen) == 1
+
+
+def test_what_needs_somebody_stands_first_in_a_digest() -> None:
+    lines = [block["elements"][0]["text"] for block in render_digest(parcels(7))["blocks"][1:]]
+    assert "Clip 7" in lines[0]
+    assert ["Clip 1" in lines[1], "Clip 6" in lines[6]] == [True, True]
+
+
+def test_nothing_is_lost_in_a_digest_of_as_many_as_fit() -> None:
+    message = render_digest(parcels(HANDLER.max_batch))
+    assert len(message["blocks"]) == HANDLER.max_batch + 1
+    assert all(f"'Clip {n}'" in str(message["blocks"]) for n in range(1, HANDLER.max_batch + 1))

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from handlers.failures import Advice, reason_for, refund_words
-from handlers.words import digest, money, plain, shortened, size, span, story, vendor_title, web_link
+from handlers.words import clipped, digest, money, plain, shortened, size, span, story, vendor_title, web_link
 from schemas.event import Event, EventType, Failure, Money, Video
 from tests.support.parcels import ALERT, CLEARED, FAILED, READY, SAVED, parcels
 
@@ -180,3 +180,26 @@ def test_a_living_link_goes_before_the_vendors_own() -> None:
 
 def test_a_vendors_own_address_is_shown_with_its_end() -> None:
     assert story(READY).links == (("Open the clip (until 2025-01-01 13:01 UTC)", READY.videos[0].url),)
+
+
+def test_a_failure_that_may_be_repeated_says_how() -> None:
+    busy = story(replace(FAILED, failure=Failure("QUEUE_FULL", "")))
+    command = f"Order the same again with: clipbell again {FAILED.job_id}"
+    assert busy.notes[2] == f"Trying again later may work. {command}"
+    assert story(replace(FAILED, failure=None)).notes[2].endswith(command)
+    assert "clipbell again" not in " ".join(story(FAILED).notes)
+    assert "clipbell again" not in " ".join(story(replace(FAILED, failure=None, job_id=None)).notes)
+
+
+def test_an_alert_about_a_clip_says_which() -> None:
+    assert story(replace(ALERT, prompt="A cat")).facts[0] == ("Clip", "A cat")
+    assert dict(story(ALERT).facts).get("Clip") is None
+
+
+def test_joiners_stay_and_what_turns_text_around_goes() -> None:
+    assert plain("می\u200cخواهم \u202eabc\u2066 👩\u200d🚀\x07") == "می\u200cخواهم abc 👩\u200d🚀"
+
+
+def test_a_long_text_is_cut_and_its_lines_stay() -> None:
+    assert clipped("a\nb", 10) == "a\nb"
+    assert clipped("a\nb  cdefgh", 5) == "a\nb…"

@@ -62,3 +62,13 @@ def test_a_token_of_another_purpose_or_shape_is_worth_nothing(tmp_path: Path) ->
             made.read(token)
     # the control
     assert made.read(good.seal(f"{job_id}-1")) == (job_id, 1)
+
+
+def test_a_poster_has_an_address_only_where_a_chat_could_load_it(tmp_path: Path) -> None:
+    made = links(tmp_path)
+    assert made.poster(READY, 1) == f"{made.of(READY, 1)}/poster.jpg"
+    assert made.poster(ALERT, 1) is None
+    near = links(tmp_path, 'public_url = "http://127.0.0.1:8000"\n')
+    assert near.of(READY, 1) is not None
+    assert near.poster(READY, 1) is None
+    assert links(tmp_path, "").poster(READY, 1) is None

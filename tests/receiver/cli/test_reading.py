@@ -399,6 +399,27 @@ def test_a_handler_that_fails_its_test_is_a_failure(server: StandIn, run: Run) -
     assert (ended.code, ended.out) == (1, "mail a@example.com  gave_up: no such user\n")
 
 
+def test_a_preview_sends_nothing_and_writes_a_page(run: Run, folder: Path, server: StandIn) -> None:
+    with (folder / "clipbell.toml").open("a") as file:
+        file.write('[handlers.team]\ntype = "slack"\nurl = "https://hooks.slack.com/services/T0/B0/x"\n')
+    ended = run("handlers", "test", "team", "--preview", "team.html")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "Nothing was sent. Open team.html in a browser to see what team would say.\n"
+    assert "12 clips done, 1 failed, $1.632" in (folder / "team.html").read_text("utf-8")
+    assert json.loads(run("handlers", "test", "team", "--preview", "b.html", "--json").out)["file"] == "b.html"
+    assert server.server.seen == []
+
+
+def test_a_preview_of_nobody_or_to_nowhere_says_so(run: Run, folder: Path) -> None:
+    assert run("handlers", "--preview", "a.html").code == 2
+    missing = run("handlers", "test", "team", "--preview", "a.html")
+    assert (missing.code, missing.err) == (1, "There is no handler of this name; configured: none.\n")
+    with (folder / "clipbell.toml").open("a") as file:
+        file.write('[handlers.team]\ntype = "slack"\nurl = "https://hooks.slack.com/services/T0/B0/x"\n')
+    nowhere = run("handlers", "test", "team", "--preview", "no/where.html")
+    assert (nowhere.code, nowhere.err) == (1, "no/where.html cannot be written: no such file or directory.\n")
+
+
 def test_the_vendors_need_no_server_and_no_configuration(tmp_path: Path) -> None:
     ended = clipbell("vendors", "vrex", folder=tmp_path)
     assert (ended.code, ended.err) == (0, "")

@@ -1,0 +1,56 @@
+"""Showing: what messages may show of a clip: the file that a downloader saved, and its poster.
+
+People are told when a clip is done, which is seconds before its file is saved. So whoever tells waits a moment for it,
+but only while the event is young and only where a handler is about to save it. Nothing here holds a message back for
+longer, whatever happens to the file.
+"""
+
+import asyncio
+
+from handlers.protocol import Saved
+from receiver.kit import Kit
+from receiver.routing import Route, wants
+from receiver.settle import SECOND
+from receiver.store.protocol import Clip, Query
+from schemas.errors import ClipbellError
+from schemas.event import Event, EventType, micros
+
+#: How long after an event its file is waited for, and from one look to the next (seconds).
+PATIENCE, LOOK = 10 * SECOND, 0.25
+
+
+class Showing:
+    """Finds saved clips; it is a `SavedClip`."""
+
+    def __init__(self, kit: Kit, routes: list[Route]) -> None:
+        self._kit = kit
+        self._savers = [route for route in routes if route.perishable]
+        self._drawers = {
+            name for name, each in kit.settings.handlers.items() if getattr(each.options, "posters", False)
+        }
+
+    async def __call__(self, event: Event, *, with_poster: bool = False) -> Saved | None:
+        """The first file on a disk of ours; soon after the event it waits some seconds for one that is on its way."""
+        if event.type not in (EventType.COMPLETED, EventType.SAVED) or event.job_id is None:
+            return None
+        savers = {saver.handler for saver in self._savers if wants(saver, event)}
+        asked = savers & self._drawers if with_poster else savers
+        try:
+            while True:
+                clips = await self._kit.store.clips(Query({"job_id": event.job_id}, 200))
+                found = _first([clip for clip in clips if not with_poster or clip.handler in self._drawers], event)
+                if found or not asked or self._kit.now() >= micros(event.received_at) + PATIENCE:
+                    return found
+                await asyncio.sleep(LOOK)
+        except ClipbellError:
+            return None
+
+
+def _first(clips: list[Clip], event: Event) -> Saved | None:
+    """The file that the event is about, else the first of the job, best one with a poster."""
+    path = (event.detail or {}).get("path") if event.type is EventType.SAVED else None
+    here = [clip for clip in clips if "://" not in clip.path and path in (None, clip.path)]
+    if not here:
+        return None
+    clip = min(here, key=lambda each: (each.number, each.poster is None, each.at))
+    return Saved(clip.number, clip.path, clip.bytes, clip.sha256, clip.mime_type, clip.poster)
