@@ -98,15 +98,15 @@ class Partial:
         self.path.unlink(missing_ok=True)
 
 
-def measure(path: Path, mime_type: str | None) -> tuple[int, str, str | None]:
-    """Read a whole file: its size, its SHA-256 in hex, and why it cannot be a video (None: it can)."""
+def measure(path: Path, mime_type: str | None) -> tuple[int, str, str | None, mp4.Film]:
+    """Read a whole file: its size, its SHA-256 in hex, why it cannot be a video (None: it can), and its film."""
     with path.open("rb") as file:
-        problem = mp4.problem(file, mime_type)
+        problem, film = mp4.problem(file, mime_type), mp4.film(file)
         file.seek(0)
         digest = hashlib.sha256()
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
-        return file.tell(), digest.hexdigest(), problem
+        return file.tell(), digest.hexdigest(), problem, film
 
 
 def settle(partial: Path, final: Path, mode: int) -> None:

@@ -1,20 +1,22 @@
 """Places: where saved files go. A folder here; a bucket in `handlers/buckets.py`. Knows no event and no vendor."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from handlers.landing import Partial, file_mode, in_thread, make_folder, measure, settle, write_whole
+from handlers.mp4 import Film
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a file is: its size, its SHA-256 in hex, and why it cannot be a whole video (None: it can)."""
+    """What a file is: its size, its SHA-256 in hex, why it cannot be a whole video (None: it can), and its film."""
 
     bytes: int
     sha256: str
     problem: str | None = None
+    film: Film = field(default_factory=Film)
 
 
 class Place(Protocol):

@@ -38,7 +38,10 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A file that a handler saved; `path` is a path or an s3:// address, `sha256` in hex."""
+    """A file that a handler saved; `path` is a path or an s3:// address, `sha256` in hex.
+
+    `seconds`, `width`, `height`: of the film in it, where the file says so; other than ordered they raise an alert.
+    """
 
     number: int
     path: str
@@ -46,6 +49,9 @@ class Saved:
     sha256: str
     mime_type: str = "video/mp4"
     poster: str | None = None
+    seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,5 +90,14 @@ class Shelf:
         return file_name(self._template, spot.event, spot.number, suffix, apart=apart)
 
     def _saved(self, spot: Spot, name: PurePosixPath, found: Measured, picture: PurePosixPath | None) -> Saved:
-        poster = self._place.address(picture) if picture else None
-        return Saved(spot.number, self._place.address(name), found.bytes, found.sha256, spot.mime_type, poster)
+        return Saved(
+            number=spot.number,
+            path=self._place.address(name),
+            bytes=found.bytes,
+            sha256=found.sha256,
+            mime_type=spot.mime_type,
+            poster=self._place.address(picture) if picture else None,
+            seconds=found.film.seconds,
+            width=found.film.width,
+            height=found.film.height,
+        )

@@ -39,6 +39,10 @@ WORDS: Mapping[str, Word] = {
         "The clip of {job} is not saved yet after {tries} tries: {reason}",
         "{end}; mend the cause, or fetch it by hand from the URL that clipbell job {job} shows",
     ),
+    "clip.mismatch": Word(
+        "The clip of {job} is not as ordered: {what}",
+        "Look at it; ask {account} for the difference, or order it again with: clipbell again {job}",
+    ),
     # what the folder's handler says of it: a disk's words, or a floor's
     "disk.low": Word(
         "Clips cannot be saved: {reason}",

@@ -68,6 +68,11 @@ def _spelled(number: int, highest: int) -> str:
 _ids = Ids()
 
 
+def id_at(prefix: str, at: int) -> str:
+    """What every id of this kind made at a moment (microseconds) or later is greater than, and every older one less."""
+    return f"{prefix}{_spelled(at // 1000, 40)}"
+
+
 def new_id(prefix: str) -> str:
     """Make an id with a prefix (`job_`, `evt_`, …), greater than every one this process made before."""
     return _ids.new(prefix)

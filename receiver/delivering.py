@@ -5,14 +5,18 @@ from dataclasses import dataclass
 
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from receiver.alerts import Notice
+from receiver.footage import differences
 from receiver.retry import SCHEDULE, failures_in_a_row, next_perishable_try, next_try, next_try_for_room
 from receiver.settle import Rules
 from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Claimed, Clip, Delivery, Finish
 from schemas.event import Event, EventType, Source, Trust, at, rfc3339
+from schemas.job import Job
 
 #: A download is at risk after so many failures in a row, or with so little of its URL's life left.
 RISKY_TRIES, RISKY_REST = 5, 15 * 60 * 1_000_000
 CRASHED = "crashed"
+#: The alert about a clip that is not as ordered.
+MISMATCH = "clip.mismatch"
 #: The outcome of an attempt that found no room; its answer is where.
 NO_ROOM = "no_room"
 #: What is kept of the other side's words.
@@ -32,6 +36,8 @@ class Ending:
     schedule: Sequence[float] = SCHEDULE
     #: It was to try a handler that is paused.
     is_probe: bool = False
+    #: The job of a file that was saved.
+    job: Job | None = None
 
 
 def ending(end: Ending, rules: Rules) -> Finish:
@@ -97,8 +103,29 @@ def _done(end: Ending, done: Done, rules: Rules) -> Finish:
     if end.perishable and delivery.attempts and event.job_id:
         saved = Notice("clip.at_risk", event.job_id, end.now, event)
         cleared = (*cleared, rules.alarm.cleared(saved, f"The clip of {event.job_id} is saved"))
+    raised, calmed = _compared(end, done, rules)
     attempt = Attempt(end.now, "done", None, _cut(done.answer))
-    return Finish("done", attempt, told=told, clips=clips, cleared=cleared)
+    return Finish("done", attempt, told=told, clips=clips, raised=raised, cleared=(*cleared, *calmed))
+
+
+def _compared(end: Ending, done: Done, rules: Rules) -> tuple[tuple[AlertRaised, ...], tuple[AlertCleared, ...]]:
+    """Tell of a clip that is not as ordered; of one that is so at last, after it was saved before."""
+    event = end.claimed.event
+    if event.job_id is None or not done.saved:
+        return (), ()
+    notice = Notice(MISMATCH, event.job_id, end.now, event)
+    several = len(done.saved) > 1
+    what = [
+        f"file {saved.number}: {each}" if several else each
+        for saved in done.saved
+        for each in differences(end.job, event, saved)
+    ]
+    if what:
+        facts = {"job": event.job_id, "account": event.account, "what": "; ".join(what)}
+        return (rules.alarm.raised(notice, facts, but=end.claimed.delivery.handler),), ()
+    if not any(attempt.outcome == "done" for attempt in end.claimed.delivery.attempts):
+        return (), ()
+    return (), (rules.alarm.cleared(notice, f"The clip of {event.job_id} is as ordered"),)
 
 
 def _at_risk(end: Ending, reason: str, rules: Rules) -> tuple[AlertRaised, ...]:

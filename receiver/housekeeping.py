@@ -10,6 +10,8 @@ import structlog
 
 from receiver.admission import Admission
 from receiver.alerts import Notice
+from receiver.clock import id_at
+from receiver.delivering import MISMATCH
 from receiver.kit import Kit
 from receiver.settings import Retention
 from receiver.settle import SECOND
@@ -20,6 +22,8 @@ from schemas.errors import StoreUnavailable
 EVERY, LONG_PAUSE = 10.0, 300.0
 #: Seconds between two steps of a round: others want to write as well.
 BREATH = 0.1
+#: An alert about a clip that is not as ordered stands for a week.
+MISMATCH_STANDS = 7 * 86_400 * SECOND
 #: So many steps make a round a long one.
 LONG = 20
 log = structlog.get_logger("clipbell.housekeeping")
@@ -39,6 +43,7 @@ class Housekeeper:
             try:
                 await self._admission.care()
                 await self.look_for_room()
+                await self.forget_mismatches()
                 pause = await self._sweep()
             except StoreUnavailable as error:
                 log.warning("housekeeping waits for the store", reason=str(error))
@@ -52,6 +57,18 @@ class Housekeeper:
         for subject in {alert["subject"] for alert in low} - short:
             notice = Notice("disk.low", subject, kit.now())
             await kit.store.alert(kit.rules.alarm.cleared(notice, f"There is room at {subject} again"))
+
+    async def forget_mismatches(self) -> None:
+        """Clear what was told long ago of clips that are not as ordered: what was to be done was done, or not wanted.
+
+        Raises: StoreUnavailable.
+        """
+        kit = self._kit
+        now = kit.now()
+        old = Query({"code": MISMATCH, "standing": True}, 200, id_at("alr_", now - MISMATCH_STANDS))
+        for alert in await kit.store.alerts(old):
+            notice = Notice(MISMATCH, alert["subject"], now)
+            await kit.store.alert(kit.rules.alarm.cleared(notice, f"{alert['text']} (told a week ago)"))
 
     async def _sweep(self) -> float:
         """Delete what is older than it has to be kept; answers how long to rest."""

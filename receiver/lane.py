@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from handlers.protocol import Handler, HandlerType, Outcome, Parcel, TryLater
+from handlers.protocol import Done, Handler, HandlerType, Outcome, Parcel, TryLater
 from receiver.delivering import Ending, crashed, ending
 from receiver.kit import Kit
 from receiver.pausing import Tried
@@ -23,6 +23,7 @@ from receiver.store.protocol import Claimed, Finish
 from receiver.ward import Ward
 from receiver.window import Window
 from schemas.errors import StoreUnavailable
+from schemas.job import Job
 
 LEASE, HEARTBEAT, IDLE = 12 * SECOND, 4.0, 1.0
 #: A delivery whose worker died so often without an outcome is set aside, and given up when that happens again.
@@ -201,17 +202,26 @@ class Lane:
                 outcome = crashed(delivery, DEATHS)  # says nothing of the handler
             elif is_probe or not _is_about_disk(outcome):
                 tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
-            await self._record(claimed, ending(self._ending(claimed, outcome, is_probe=is_probe), self._kit.rules))
+            end = await self._ending(claimed, outcome, is_probe=is_probe)
+            await self._record(claimed, ending(end, self._kit.rules))
         return tried
 
     def _tried(self, delivery_id: str, outcome: Outcome, *, is_probe: bool) -> Tried:
         kind = self.post.type
         return Tried(self.post.name, delivery_id, outcome, self._kit.now(), is_probe, kind.perishable)
 
-    def _ending(self, claimed: Claimed, outcome: Outcome, *, is_probe: bool) -> Ending:
+    async def _ending(self, claimed: Claimed, outcome: Outcome, *, is_probe: bool) -> Ending:
         schedule = SCHEDULE if self.post.config.retry is None else self.post.config.retry
         kit, perishable = self._kit, self.post.type.perishable
-        return Ending(claimed, outcome, perishable, kit.now(), kit.dice(), schedule, is_probe)
+        job = await self._job_of(claimed) if isinstance(outcome, Done) and outcome.saved else None
+        return Ending(claimed, outcome, perishable, kit.now(), kit.dice(), schedule, is_probe, job)
+
+    async def _job_of(self, claimed: Claimed) -> Job | None:
+        """What a saved file is compared with; a store that cannot be read now could not be written to either."""
+        while True:
+            with suppress(StoreUnavailable):
+                return await self._kit.store.job(claimed.event.job_id or "")
+            await asyncio.sleep(IDLE)
 
     async def _hand_over(self, batch: Sequence[Claimed]) -> Mapping[str, Outcome]:
         parcels = [_parcel(claimed) for claimed in batch]

@@ -307,6 +307,7 @@ def _job_of(order: Order, account: Account, submission: Submission, job_id: str,
         estimate=submission.estimate,
         quote=submission.estimate,
         seconds=submission.seconds,
+        picture=submission.picture,
         idempotency_key=order.idempotency_key,
         order_sha256=sha256,
     )

@@ -103,6 +103,8 @@ class Job:
     order_sha256: str | None = None
     #: Seconds of film as ordered, where the vendor has such a choice.
     seconds: int | None = None
+    #: The picture's size or ratio as ordered: `1280x720`, `16:9`.
+    picture: str | None = None
     #: What the ledger holds for this job so far, with the unit of the account.
     booked: Money | None = None
     #: The estimate as it was when the order was placed; `estimate` follows the vendor's own figure.

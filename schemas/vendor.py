@@ -61,6 +61,8 @@ class Submission:
     seconds: int | None
     #: None: the price is unknown. Never zero.
     estimate: Money | None
+    #: The picture's size or its ratio, as far as the order says so: `1280x720`, `16:9`.
+    picture: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,18 @@
 """The finished clips: signed URLs that really expire, and the bytes behind them.
 
-Each job's file is one of a few ready clips with a `free` box at its end that names the job, so no two are alike.
+Each job's file is one of a few ready clips with a `free` box at its end that names the job, so no two are alike. Its
+head says the length and the size that were ordered: it plays slower or faster, and larger.
 """
 
 import hashlib
 import hmac
+import re
 import secrets
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from random import Random
+from typing import Any
 from urllib.parse import urlencode
 
 from receiver.simulator.clock import Clock
@@ -59,9 +63,34 @@ def _ready(length: int) -> bytes:
 
 def clip(job: Job, number: int, version: int = 0) -> bytes:
     """Give the bytes of a job's n-th clip."""
-    length = min(LENGTHS, key=lambda known: abs(known - job.draft.seconds))
     label = f"{job.vendor} {job.id} {number} {version}".encode()
-    return _ready(length) + (8 + len(label)).to_bytes(4, "big") + b"free" + label
+    content = film(job.draft.seconds, *picture(job.draft.fields))
+    return content + (8 + len(label)).to_bytes(4, "big") + b"free" + label
+
+
+def picture(fields: Mapping[str, Any]) -> tuple[int, int]:
+    """Give the width and the height that an order's fields mean."""
+    said = next((fields[name] for name in ("size", "aspect_ratio", "aspectRatio") if name in fields), None)
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([x:])([1-9][0-9]{0,3})", said if isinstance(said, str) else "")
+    if found is None:
+        return 1280, 720
+    width, height = int(found[1]), int(found[3])
+    dots = 1 if found[2] == "x" else 720 / min(width, height)
+    return min(round(width * dots), 9999), min(round(height * dots), 9999)
+
+
+@cache
+def film(seconds: float, width: int, height: int) -> bytes:
+    """Give a clip whose head says this length and this size."""
+    length = min(LENGTHS, key=lambda known: abs(known - seconds))
+    content = bytearray(_ready(length))
+    for clock in (b"mvhd", b"mdhd"):
+        at = content.index(clock) + 16  # behind the box's kind, version, flags and two times
+        ticks = int.from_bytes(content[at : at + 4], "big")
+        content[at : at + 4] = max(round(ticks * length / seconds), 1).to_bytes(4, "big")
+    at = content.index(b"tkhd") + 80  # behind kind, version, flags, track, length and matrix
+    content[at : at + 8] = (width << 16).to_bytes(4, "big") + (height << 16).to_bytes(4, "big")
+    return bytes(content)
 
 
 def etag(content: bytes) -> str:

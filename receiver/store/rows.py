@@ -63,7 +63,13 @@ def _money(name: str) -> Callable[[Job], tuple[int | None, str | None]]:
 
 
 def _ordered(job: Job) -> tuple[str]:
-    whole = {"prompt": job.prompt, "params": job.params, "tags": job.tags, "metadata": job.metadata}
+    whole = {
+        "prompt": job.prompt,
+        "params": job.params,
+        "tags": job.tags,
+        "metadata": job.metadata,
+        **({"picture": job.picture} if job.picture else {}),
+    }
     return (_encode(whole),)
 
 
@@ -97,7 +103,7 @@ _PARTS: Mapping[str, _Part] = {
     "origin": (("origin",), lambda job: (job.origin.value,)),
     "settled_by": (("settled_by",), lambda job: (job.settled_by.value if job.settled_by else None,)),
     "callback": (("callback",), lambda job: (int(job.callback),)),
-    **dict.fromkeys(("prompt", "params", "tags", "metadata"), _ORDERED),
+    **dict.fromkeys(("prompt", "params", "tags", "metadata", "picture"), _ORDERED),
     **dict.fromkeys(("videos", "failure", "claim"), _OUTCOME),
 }
 
@@ -161,6 +167,7 @@ def job_of(row: Row) -> Job:
         idempotency_key=idempotency_key,
         order_sha256=order_sha256,
         seconds=seconds,
+        picture=order.get("picture"),
         booked=money_of(booked, booked_unit),
         quote=money_of(quote, quote_unit),
         claim=Claim(**found["claim"]) if found["claim"] else None,

@@ -53,7 +53,9 @@ def submission(order: Order, terms: Terms, callback_url: str | None) -> Submissi
     body = {"model": model, "input": inner} | ({"callback_url": callback_url} if callback_url else {})
     # what an extension costs is on no page
     price = terms.prices.get(inner["mode"] if model == MODEL else model)
-    return Submission(Request("POST", "/v1/videos/generations", json=body), model, None, price)
+    return Submission(
+        Request("POST", "/v1/videos/generations", json=body), model, None, price, inner.get("aspect_ratio")
+    )
 
 
 def _merge(draft: Draft, terms: Terms) -> None:

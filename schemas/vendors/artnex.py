@@ -89,7 +89,8 @@ def submission(order: Order, terms: Terms, callback_url: str | None) -> Submissi
         # "HTTPS URL or a base64-encoded image string": the bare text, without a data URL's head
         body["image"] = body["image"].partition(",")[2]
     model = body["model"]
-    return Submission(Request("POST", "/video", json=body), model, body.get("duration"), terms.prices.get(model))
+    call, price = Request("POST", "/video", json=body), terms.prices.get(model)
+    return Submission(call, model, body.get("duration"), price, body.get("aspect_ratio"))
 
 
 def _fields_of(draft: Draft) -> dict[str, Rule]:

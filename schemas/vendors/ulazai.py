@@ -57,7 +57,8 @@ def submission(order: Order, terms: Terms, callback_url: str | None) -> Submissi
     draft.check(LEGACY_FIELDS)
     body = draft.done()
     model = body["video_model"]
-    return Submission(Request("POST", "/api/v1/generate/video/", json=body), model, None, terms.prices.get(model))
+    call = Request("POST", "/api/v1/generate/video/", json=body)
+    return Submission(call, model, None, terms.prices.get(model), body.get("aspect_ratio"))
 
 
 def _studio(draft: Draft, terms: Terms) -> Submission:
@@ -69,7 +70,7 @@ def _studio(draft: Draft, terms: Terms) -> Submission:
     body = draft.done()
     model, seconds = body["model_slug"], body.get("duration_seconds")
     call = Request("POST", "/api/v1/video-studio/generate/", json=body)
-    return Submission(call, model, seconds, terms.prices.get(model))
+    return Submission(call, model, seconds, terms.prices.get(model), body.get("aspect_ratio"))
 
 
 def accepted(payload: Reading) -> Accepted:

@@ -71,7 +71,7 @@ def submission(order: Order, terms: Terms, callback_url: str | None) -> Submissi
     parts = tuple(forms.file(name, body.pop(name), IMAGE) for name in given)
     path = f"/api/veo/{ROUTES[given]}"
     request = Request("POST", path, parts=parts + forms.fields(body)) if parts else Request("POST", path, json=body)
-    return Submission(request, body["model"], body.get("durationSeconds"), _price(body, terms))
+    return Submission(request, body["model"], body.get("durationSeconds"), _price(body, terms), body.get("aspectRatio"))
 
 
 def _price(body: Mapping[str, Any], terms: Terms) -> Money | None:

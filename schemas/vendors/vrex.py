@@ -52,7 +52,7 @@ def submission(order: Order, terms: Terms, callback_url: str | None) -> Submissi
         body["webhook_url"] = callback_url
     price = terms.prices.get("second")
     estimate = Money(price.amount * body["seconds"], price.unit) if price else None
-    return Submission(Request("POST", "/videos", json=body), body["model"], body["seconds"], estimate)
+    return Submission(Request("POST", "/videos", json=body), body["model"], body["seconds"], estimate, body.get("size"))
 
 
 def _put_size(draft: Draft) -> None:

@@ -61,6 +61,7 @@ FULL = Job(
     idempotency_key="key-1",
     order_sha256=hashlib.sha256(ORDER).hexdigest(),
     seconds=8,
+    picture="16:9",
     booked=usd("-0.000001"),
     quote=usd("2.5", "credits"),
     claim=Claim("failed", "evd_1", NOON - 4),

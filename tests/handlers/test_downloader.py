@@ -24,7 +24,7 @@ from handlers.protocol import Done, GiveUp, Handler, Outcome, Parcel, Saved, Try
 from schemas.errors import Unanswered
 from schemas.event import Event, Video
 from schemas.vendor import Answer
-from tests.support.clips import HTML, WEBM, mp4
+from tests.support.clips import HTML, WEBM, film, mp4, track
 from tests.support.http_server import Reply, Seen, Server, closed_port, serving
 from tests.support.parcels import NOW, READY, nothing_fresh, parcel, tools
 
@@ -88,6 +88,15 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_what_the_head_of_a_film_says_is_told_with_the_file(tmp_path: Path) -> None:
+    with serving(Reply(200, film(8040, 1000, track(1280, 720)))) as server:
+        for _ in range(2):  # once loaded, once found there
+            outcome = deliver(tmp_path, event_at(server.url))
+            assert isinstance(outcome, Done)
+            (saved,) = outcome.saved
+            assert (saved.seconds, saved.width, saved.height) == (8.04, 1280, 720)
 
 
 def test_several_videos_are_numbered_and_those_saved_are_not_loaded_again(tmp_path: Path) -> None:

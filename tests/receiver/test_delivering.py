@@ -8,7 +8,9 @@ from receiver.delivering import Ending, ending
 from receiver.routing import Route
 from receiver.store.protocol import Attempt, Claimed, Delivery, Finish
 from schemas.event import Event, EventType, Source, Trust
+from schemas.job import Job
 from tests.support.jobs import EVERYTHING, NOON, SECOND, rules
+from tests.support.stored import a_job
 
 WHEN = datetime(2025, 1, 1, 12, tzinfo=UTC)
 EVENT = Event("evt_9", EventType.COMPLETED, "vrex", "vrex", "job_1", "vg_1", WHEN, WHEN, Source.CALLBACK, Trust.TOKEN)
@@ -95,6 +97,32 @@ def test_a_saved_file_is_told_and_remembered() -> None:
     assert [clip.path for clip in end.clips] == ["clips/a.mp4"]
     assert [told.event.type for told in end.told] == [EventType.SAVED]
     assert end.told[0].event.detail == {"path": "clips/a.mp4", "bytes": 10, "sha256": "ab", "poster": None}
+
+
+def test_a_clip_that_is_not_as_ordered_is_told_once_it_is_saved() -> None:
+    film = Saved(1, "clips/a.mp4", 10, "ab", seconds=5, width=1280, height=720)
+    end = saved(Done(saved=(film,)), a_job(seconds=8, picture="16:9"))
+    (raised,) = end.raised
+    assert (end.state, raised.code, raised.subject, raised.job_id) == ("done", "clip.mismatch", "job_1", "job_1")
+    assert raised.text == "The clip of job_1 is not as ordered: it lasts 5 s instead of 8 s"
+    assert raised.next_step.endswith("or order it again with: clipbell again job_1")
+    assert end.cleared == ()
+    both = saved(Done(saved=(film, replace(film, number=2, seconds=8, width=720))), a_job(seconds=8, picture="16:9"))
+    assert both.raised[0].text.endswith(
+        "file 1: it lasts 5 s instead of 8 s; file 2: its picture is 720x720 instead of 16:9"
+    )
+
+
+def test_a_clip_that_is_as_ordered_says_so_only_where_it_was_saved_before() -> None:
+    film = Saved(1, "clips/a.mp4", 10, "ab", seconds=8.04, width=1280, height=720)
+    job = a_job(seconds=8, picture="1280x720")
+    assert (saved(Done(saved=(film,)), job).raised, saved(Done(saved=(film,)), job).cleared) == ((), ())
+    assert [each.code for each in saved(Done(saved=(film,)), job, "done").cleared] == ["clip.mismatch"]
+
+
+def saved(outcome: Outcome, job: Job, *before: str) -> Finish:
+    end = Ending(Claimed(delivery(*before), EVENT, None), outcome, False, NOON, 0.5, job=job)
+    return ending(end, rules("never", *BOTH))
 
 
 def test_a_dead_delivery_that_succeeds_after_all_clears_its_alert() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from receiver import housekeeping
+from receiver import clock, housekeeping
 from receiver.admission import Admission
+from receiver.alerts import Notice
 from receiver.housekeeping import Housekeeper, spans
 from receiver.kit import Kit
 from receiver.settings import Retention
@@ -183,6 +184,23 @@ def test_an_alert_about_a_disk_goes_once_when_nothing_waits_for_room_there(tmp_p
             "text": "There is room at /clips again",
             "next_step": "Nothing to do",
         }
+
+    play(tmp_path, scenario)
+
+
+def test_what_was_told_of_a_clip_stands_for_a_week(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        store, keeper = stage.store, Housekeeper(stage.kit)
+        stage.clock.at = clock.micros()
+        notice = Notice("clip.mismatch", "job_1", stage.clock.at)
+        facts = {"job": "job_1", "account": "vrex", "what": "it lasts 5 s instead of 8 s"}
+        assert await store.alert(stage.kit.rules.alarm.raised(notice, facts))
+        stage.clock.at += 6 * DAY
+        await keeper.forget_mismatches()
+        assert len(await store.alerts(Query({"standing": True}))) == 1
+        stage.clock.at += 2 * DAY
+        await keeper.forget_mismatches()
+        assert await store.alerts(Query({"standing": True})) == []
 
     play(tmp_path, scenario)
 

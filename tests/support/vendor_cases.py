@@ -91,6 +91,7 @@ def _submission(found: Submission) -> dict[str, Any]:
         "parts": [_part(part) for part in found.request.parts],
         "model": found.model,
         "seconds": found.seconds,
+        "picture": found.picture,
         "estimate": _money(found.estimate),
     }
     return _without_nothing(said)
