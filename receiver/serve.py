@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from receiver import clock, log
+from receiver import clock, log, registry
 from receiver.secrets_of import secrets_of
 from receiver.settings import Settings
 from receiver.store import open_store
@@ -37,13 +37,18 @@ def run(settings: Settings, *, work: bool = True) -> int:
     Raises: ConfigurationError, StoreUnavailable.
     """
     log.configure(secrets_of(settings))
+    registry.check_plug_ins()
     sys.setswitchinterval(SWITCH_INTERVAL)
     return _run(_serve(settings, work=work))
 
 
 def run_work(settings: Settings) -> int:
-    """Run the work alone; on SQLite `serve` does it, so this only waits. Answers the exit code."""
+    """Run the work alone; on SQLite `serve` does it, so this only waits. Answers the exit code.
+
+    Raises: ConfigurationError, StoreUnavailable.
+    """
     log.configure(secrets_of(settings))
+    registry.check_plug_ins()
     if settings.database_url.startswith("sqlite"):
         logger.info("on SQLite clipbell serve does the work itself: nothing to do here, waiting for SIGTERM")
         return _run(_wait())

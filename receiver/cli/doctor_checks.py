@@ -44,9 +44,21 @@ def on_configuration(settings: "Settings") -> Iterator[Finding]:
         yield Finding(
             "look", "vendors", "none is configured", 'add a section such as [vendors.vrex] with api_key = "…"'
         )
+    yield from _on_plug_ins()
     if not any(handler.type.name == "downloader" for handler in settings.handlers.values()):
         step = 'add a handler with type = "downloader": vendors delete clips within hours or days'
         yield Finding("look", "handlers", "nothing saves clips", step)
+
+
+def _on_plug_ins() -> Iterator[Finding]:
+    from receiver import registry
+    from schemas.errors import ConfigurationError
+
+    try:
+        registry.check_plug_ins()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield Finding("mend", problem.field, problem.problem, "the server does not start before that is mended")
 
 
 def on_database(settings: "Settings") -> Finding:

@@ -74,6 +74,7 @@ SECTIONS = {
     "Look": ("jobs", "job", "refresh", "watch", "clips", "evidence"),
     "Tell": ("events", "event", "replay", "deliveries", "retry", "handlers", "alerts"),
     "Money and vendors": ("ledger", "vendors"),
+    "Extend": ("check",),
 }
 _SHARED: dict[str, tuple[Any, Any]] = {
     "config": (_CONFIG, None),

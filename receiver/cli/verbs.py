@@ -1,6 +1,7 @@
 """Every verb: importing them registers them. Within a section of the help they stand in the order of these imports."""
 
 from receiver.cli import (
+    checking,
     configured,
     demo,
     doctor,
@@ -17,6 +18,7 @@ from receiver.cli.verb import app
 
 __all__ = [
     "app",
+    "checking",
     "configured",
     "demo",
     "doctor",

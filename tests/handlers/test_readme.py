@@ -1,27 +1,29 @@
-"""The page that teaches to write a handler: its example works as it stands, and it names every file."""
+"""The page that teaches to write a handler: its example works as it stands, and it names every file.
+
+That a reader gets there by doing what it says, from nothing, `tests/test_plug_ins.py` shows.
+"""
 
 import asyncio
-import re
 import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import handlers
 from handlers.protocol import Done, HandlerType, Outcome
-from tests.support import handler_cases
-from tests.support.handler_cases import SECRET, Case
+from receiver.suite import checks_of
+from receiver.suite.stage import Case
+from tests.support import pages
+from tests.support.handler_cases import SECRET
 from tests.support.http_server import Reply, serving
 from tests.support.parcels import READY, parcel, tools
 
 FOLDER = Path(str(handlers.__file__)).parent
 README = (FOLDER / "README.md").read_text("utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    """The code of one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+FILES = pages.files(README)
 
 
 def example() -> HandlerType:
@@ -29,7 +31,7 @@ def example() -> HandlerType:
     module = ModuleType("readme_example")
     sys.modules[module.__name__] = module
     try:
-        exec(compile(blocks("python")[0], "README.md", "exec"), module.__dict__)
+        exec(compile(FILES["clipbell_ntfy.py"], "README.md", "exec"), module.__dict__)
     finally:
         del sys.modules[module.__name__]
     found = module.__dict__["HANDLER"]
@@ -52,18 +54,34 @@ def test_the_example_posts_a_line() -> None:
     assert READY.type in kind.events
 
 
+@pytest.mark.parametrize("check", checks_of(example()), ids=str)
+def test_the_example_keeps_every_promise(check: object) -> None:
+    assert callable(check)
+    check()
+
+
 def test_its_configuration_fits_the_example() -> None:
-    [section] = tomllib.loads(blocks("toml")[0])["handlers"].values()
+    [section] = tomllib.loads(pages.settings(README))["handlers"].values()
     kind = example()
     assert section.pop("type") == kind.name
     assert set(section.pop("events")) <= {event.value for event in kind.events}
     kind.options.model_validate(section)
 
 
+def test_its_package_names_the_example() -> None:
+    project = tomllib.loads(FILES["pyproject.toml"])
+    points = project["project"]["entry-points"]["clipbell.handlers"]
+    [module] = project["tool"]["setuptools"]["py-modules"]
+    assert points == {example().name: f"{module}:HANDLER"}
+    assert f"{module}.py" in FILES
+
+
 def test_its_case_is_one() -> None:
-    [case] = eval("{" + blocks("python")[1] + "}", vars(handler_cases)).values()
+    found: dict[str, object] = {}
+    exec(FILES["check_ntfy.py"], found)
+    case = found["CASE"]
     assert isinstance(case, Case)
-    assert case.verdict(404) == "GiveUp"
+    assert [case.verdict(status) for status in (200, 404, 400)] == ["Done", "TryLater", "GiveUp"]
 
 
 def test_every_file_of_the_folder_is_named() -> None:

@@ -1,8 +1,7 @@
-"""The README of schemas under test: its template is a vendor that works, its golden pair is one."""
+"""The README of schemas under test: its template is a vendor that works, its golden pairs are some."""
 
-import json
-import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -10,45 +9,33 @@ from types import ModuleType
 import pytest
 
 import schemas
+from receiver.suite.checks import checks_of
+from receiver.suite.golden import NOW, golden_checks
 from schemas.answers import Refused, Unclear, read_submission
 from schemas.errors import InvalidOrder
 from schemas.order import Order
 from schemas.vendor import Accepted, Answer, Vendor
-from tests.contract import test_vendors as contract
-from tests.support.vendor_cases import NOW, Case
+from tests.support import pages
 from tests.support.vendors import terms_of
 
 README = (Path(schemas.__file__ or "").parent / "README.md").read_text()
-
-
-def block(language: str) -> str:
-    found = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert len(found) == 1
-    return str(found[0])
+FILES = pages.files(README)
 
 
 @pytest.fixture
 def acme() -> Iterator[Vendor]:
     module = ModuleType("acme_of_the_readme")
     sys.modules[module.__name__] = module
-    exec(compile(block("python"), "README.md", "exec"), vars(module))
+    exec(compile(FILES["clipbell_acme.py"], "README.md", "exec"), vars(module))
     yield module.VENDOR
     del sys.modules[module.__name__]
 
 
 def test_the_template_passes_the_suite_of_vendors(acme: Vendor) -> None:
-    contract.test_every_meaning_is_stated_in_lower_case_and_both_verdicts_have_a_word(acme)
-    contract.test_prices_are_positive_and_dated_in_the_past(acme)
-    contract.test_limits_can_be_read_and_paces_make_sense(acme)
-    contract.test_the_key_goes_into_headers_and_nowhere_else(acme)
-    contract.test_what_a_person_reads_is_plain(acme)
-    contract.test_the_callback_goes_along_only_where_the_vendor_has_callbacks(acme)
-    contract.test_the_prompt_arrives_and_the_price_is_known_before(acme)
-    contract.test_without_a_price_list_nothing_is_guessed(acme)
-    contract.test_a_name_that_no_page_lists_is_refused_unless_the_account_allows_it(acme)
-    contract.test_all_problems_are_told_at_once(acme)
-    contract.test_a_body_that_is_no_object_never_passes_for_an_answer(acme)
-    contract.test_an_id_is_put_into_the_path_as_it_is(acme)
+    checks = checks_of(acme)
+    assert len(checks) > 20
+    for check in checks:
+        check()
 
 
 def test_the_template_makes_a_call_and_reads_its_answers(acme: Vendor) -> None:
@@ -63,9 +50,20 @@ def test_the_template_makes_a_call_and_reads_its_answers(acme: Vendor) -> None:
         acme.submission(Order(vendor="acme", prompt="A cat", seconds=3), terms_of(acme), None)
 
 
-def test_the_golden_pair_is_one(acme: Vendor) -> None:
-    case = Case(acme, "callback-done", json.loads(block("json")))
-    assert case.outcome() == case.data["becomes"]
+def test_the_golden_pairs_are_some(acme: Vendor, tmp_path: Path) -> None:
+    pages.write(README, tmp_path)
+    checks = golden_checks(acme, tmp_path / "cases")
+    assert len(checks) == 5
+    for check in checks:
+        check()
+
+
+def test_its_package_names_the_template(acme: Vendor) -> None:
+    project = tomllib.loads(FILES["pyproject.toml"])
+    points = project["project"]["entry-points"]["clipbell.vendors"]
+    [module] = project["tool"]["setuptools"]["py-modules"]
+    assert points == {acme.name: f"{module}:VENDOR"}
+    assert list(tomllib.loads(pages.settings(README))["vendors"]) == [acme.name]
 
 
 def test_every_module_is_in_the_table() -> None:

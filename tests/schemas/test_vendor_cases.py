@@ -5,10 +5,11 @@ from collections import Counter
 
 import pytest
 
+from receiver.suite.golden import NOW, Case, wanted_kinds
 from schemas.answers import read_look
 from schemas.reading import Reading
 from schemas.report import Report
-from tests.support.vendor_cases import DOORS, FIXTURES, NOW, VENDORS_WITH_CASES, Case, every_case
+from tests.support.vendor_cases import FIXTURES, VENDORS_WITH_CASES, every_case
 from tests.support.vendors import every_vendor
 
 CASES = every_case()
@@ -29,10 +30,7 @@ def test_every_vendor_of_the_folder_has_cases_of_every_kind_that_it_knows() -> N
     kinds = Counter((case.vendor.name, case.data["what"]) for case in CASES)
     for vendor in every_vendor():
         assert vendor.name in VENDORS_WITH_CASES
-        wanted = set(DOORS) - ({"callback"} if vendor.report_from_callback is None else set())
-        wanted -= {"renewal"} if vendor.renew_request is None else set()
-        wanted -= {"history"} if vendor.history_request is None else set()
-        for what in wanted:
+        for what in wanted_kinds(vendor):
             assert kinds[vendor.name, what] >= 1, f"{vendor.name} has no case of {what}"
 
 

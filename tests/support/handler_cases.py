@@ -1,4 +1,4 @@
-"""How the contract suite tries each handler type: its options at a test's servers, its secrets, its visible effects.
+"""How the contract suite tries each handler type of ours: its options at a test's servers, its secrets, its effects.
 
 A handler type without a case here fails the suite. Expectations are written by hand, not asked of the handlers.
 """
@@ -6,48 +6,23 @@ A handler type without a case here fails the suite. Expectations are written by 
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tests.support.http_server import Server
+from receiver.suite.stage import LATER, Case, Stage
+from tests.support.clips import mp4
 from tests.support.mail_server import Mailbox
 
 SECRET = "Tr0ub4dor-hunter2"
 WHSEC = "whsec_VHIwdWI0ZG9yLWh1bnRlcjItVHIwdWI0ZG9yLWh1bnRlcjI="
-#: status -> what the usual rules make of it
-LATER = frozenset({408, 425, 429, 500, 501, 502, 503, 504, 511, 599})
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where a handler is tried."""
+class MailStage(Stage):
+    """A stage that also has a mail server."""
 
-    folder: Path
-    server: Server
     mail: Mailbox
-
-
-@dataclass(frozen=True)
-class Case:
-    """One handler type on a stage."""
-
-    options: Callable[[Stage], Mapping[str, Any]]
-    #: What can be seen of its work; None: each delivery is one more effect, by nature.
-    effects: Callable[[Stage], Any] | None = None
-    #: Whether it talks to the stage's HTTP server through its tools.
-    http: bool = False
-    #: From an HTTP status to the name of the outcome; for `http`.
-    verdict: Callable[[int], str] = lambda _: ""
-    #: What becomes of an answer of 200 that never ends; for `http`.
-    endless: str = "Done"
-    secrets: tuple[str, ...] = ()
-
-
-def usual(status: int) -> str:
-    """What the contract says of an answer."""
-    return "Done" if status < 300 else "TryLater" if status in LATER else "GiveUp"
 
 
 def of_a_file(status: int) -> str:
@@ -67,8 +42,13 @@ def _rows(stage: Stage) -> Sequence[Any]:
     return found
 
 
-def _message_ids(stage: Stage) -> set[str]:
+def _message_ids(stage: MailStage) -> set[str]:
     return {str(message["Message-ID"]) for message in stage.mail.messages}
+
+
+def _refuse_mail(stage: MailStage) -> None:
+    stage.mail.login = ("someone", "another password")
+    stage.mail.refused = {"ada@example.com": f"550 {SECRET} is wrong"}
 
 
 def _webhook_ids(stage: Stage) -> set[str]:
@@ -77,16 +57,12 @@ def _webhook_ids(stage: Stage) -> set[str]:
 
 CASES: Mapping[str, Case] = {
     "slack": Case(
-        options=lambda stage: {"url": f"{stage.server.url}/services/T000/{SECRET}"},
-        http=True,
-        verdict=usual,
-        secrets=(SECRET,),
+        options=lambda stage: {"url": f"{stage.server.url}/services/T000/{SECRET}"}, http=True, secrets=(SECRET,)
     ),
     "webhook": Case(
         options=lambda stage: {"url": f"{stage.server.url}/hook?token={SECRET}", "secret": WHSEC},
         effects=_webhook_ids,
         http=True,
-        verdict=usual,
         secrets=(SECRET, WHSEC, WHSEC.removeprefix("whsec_")),
     ),
     "downloader": Case(
@@ -95,6 +71,7 @@ CASES: Mapping[str, Case] = {
         http=True,
         verdict=of_a_file,
         endless="GiveUp",
+        reply=mp4(),
     ),
     "email": Case(
         options=lambda stage: {
@@ -103,12 +80,18 @@ CASES: Mapping[str, Case] = {
             "to": ["ada@example.com"],
         },
         effects=_message_ids,
+        http=False,
         secrets=(SECRET,),
+        spoil=_refuse_mail,
     ),
     "apprise": Case(
         options=lambda stage: {"urls": [f"json://someone:{SECRET}@127.0.0.1:{stage.server.port}/{SECRET}?rto=0.5"]},
+        effects=None,
+        http=False,
         secrets=(SECRET,),
     ),
-    "ledger": Case(options=lambda _: {}, effects=_rows),
-    "command": Case(options=lambda _: {"argv": [sys.executable, "-c", "print('done')"]}),
+    "ledger": Case(options=lambda _: {}, effects=_rows, http=False, secrets=()),
+    "command": Case(
+        options=lambda _: {"argv": [sys.executable, "-c", "print('done')"]}, effects=None, http=False, secrets=()
+    ),
 }

@@ -4,7 +4,10 @@ import importlib
 import pkgutil
 
 import schemas.vendors
-from schemas.vendor import Terms, Vendor
+from receiver.suite.vendors import terms_of
+from schemas.vendor import Vendor
+
+__all__ = ["every_vendor", "terms_of", "vendor_named"]
 
 
 def every_vendor() -> list[Vendor]:
@@ -18,8 +21,3 @@ def vendor_named(name: str) -> Vendor:
     vendor = importlib.import_module(f"schemas.vendors.{name}").VENDOR
     assert isinstance(vendor, Vendor)
     return vendor
-
-
-def terms_of(vendor: Vendor, *, allow_unknown_params: bool = False, status_path: str | None = None) -> Terms:
-    """The vendor's own facts as terms."""
-    return Terms(vendor.words, vendor.prices, allow_unknown_params, status_path)
