@@ -203,7 +203,7 @@ BAD: list[tuple[HandlerType, str, str]] = [
     (replace(SOUND, make=LogsItsAddress), "tells a secret", "the log after its own words tells a secret: …"),
     (replace(SOUND, make=ShowsItsAddress), "tells a secret", "the repr of the handler tells a secret: …ShowsItsAddr"),
     (replace(SOUND, make=Stubborn), "HTTP status", "HTTP 404 became TryLater, must be GiveUp: handlers.posting.post"),
-    (replace(SOUND, make=Impatient), "retry after", "HTTP 503 with Retry-After: 7 became TryLater(reason='HTTP 503'"),
+    (replace(SOUND, make=Impatient), "within bounds", "HTTP 503 with Retry-After: 7 became TryLater(reason='HTTP 503'"),
     (replace(SOUND, make=GivesUpOnSilence), "no whole answer", "no answer became GiveUp("),
     (replace(SOUND, make=GivesUpOnSilence), "not there", "a refused connection became GiveUp("),
     (replace(SOUND, make=Forgetful), "full batch", "deliver() forgot 1 of 3 keys (dlv_3): each needs an outcome"),
