@@ -8,6 +8,7 @@ https://developmentseed.org/obstore/latest/api/store/aws/
 """
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -88,4 +89,12 @@ def _as_os_errors() -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise PermissionError(errno.EACCES, "permission denied") from error
     except BaseError as error:
-        raise OSError(errno.EIO, f"the store failed ({type(error).__name__})") from error
+        raise OSError(errno.EIO, _plain(str(error))) from error
+
+
+def _plain(said: str) -> str:
+    # the library tells these apart only in its words
+    if re.search(r"certificate|InvalidCertificate", said):
+        return f"its TLS certificate is not accepted{' (it has expired)' if 'Expired' in said else ''}"
+    status = re.search(r"status code: (\d{3})", said)
+    return f"the store answered HTTP {status[1]}" if status else "the store gave no answer"

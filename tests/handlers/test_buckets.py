@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from handlers.downloader import HANDLER, DownloaderOptions
 from handlers.places import target_problem
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from schemas.event import Event, Video
+from tests.support.authority import authority
 from tests.support.clips import HTML, mp4
-from tests.support.http_server import Reply, closed_port, serving
+from tests.support.http_server import Reply, Server, closed_port, serving
 from tests.support.parcels import READY, parcel, tools
 
 CLIP = mp4()
@@ -131,6 +133,45 @@ def test_a_store_that_is_down_is_tried_later(bucket: Any, tmp_path: Path, monkey
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
     with serving(Reply(200, CLIP)) as server:
         assert isinstance(deliver(tmp_path, replace(READY, videos=(Video(server.url),))), TryLater)
+
+
+def at_a_store(folder: Path, monkeypatch: pytest.MonkeyPatch, store: Server) -> Outcome:
+    """Deliver to a bucket at this server."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+    with serving(Reply(200, CLIP)) as host:
+        return deliver(folder, replace(READY, videos=(Video(host.url),)))
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 408, 429, 500, 503])
+def test_what_a_store_refuses_with_is_said_and_a_redirect_takes_nothing_elsewhere(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    with serving() as elsewhere, serving(Reply(status, b"", {"location": f"{elsewhere.url}/x"})) as store:
+        outcome = at_a_store(tmp_path, monkeypatch, store)
+        assert elsewhere.seen == []
+    assert outcome == TryLater(f"s3://clips/made cannot be written: the store answered HTTP {status}")
+
+
+def test_a_store_whose_certificate_has_expired_gets_nothing(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca.file))
+    with serving(tls=ca.server(until=timedelta(days=-1))) as store:
+        outcome = at_a_store(tmp_path, monkeypatch, store)
+        assert store.seen == []
+    words = "its TLS certificate is not accepted (it has expired)"
+    assert outcome == TryLater(f"s3://clips/made cannot be written: {words}")
+    with serving(tls=ca.server()) as store:
+        # the control: it says nothing of the files, and takes every one
+        store.answer(lambda seen: Reply(200, b"", {"etag": '"x"'}) if seen.method == "PUT" else Reply(404))
+        assert isinstance(at_a_store(tmp_path, monkeypatch, store), Done)
+
+
+def test_a_store_that_hangs_up_is_tried_later(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Reply(200, b"x" * 10, {"content-length": "900"})) as store:
+        outcome = at_a_store(tmp_path, monkeypatch, store)
+    assert isinstance(outcome, TryLater)
 
 
 def test_targets_that_are_none_are_refused_at_the_start() -> None:

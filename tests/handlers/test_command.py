@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import sys
 import threading
 import time
@@ -143,6 +144,28 @@ def test_a_flood_of_words_neither_stops_the_program_nor_fills_the_memory(tmp_pat
         tmp_path, "import sys\nfor _ in range(3000): sys.stdout.write('x' * 1000)\nsys.stderr.write('end')"
     )
     assert outcome == Done("x" * 500)
+
+
+@pytest.mark.parametrize("pause", [0, 0.01], ids=["flooding", "dripping"])
+def test_a_program_that_never_comes_to_an_end_is_ended_in_time_and_takes_no_memory(
+    tmp_path: Path, pause: float
+) -> None:
+    code = f"import sys, time\nwhile True: sys.stdout.write('x' * 1000); sys.stdout.flush(); time.sleep({pause})"
+    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    outcome = deliver(tmp_path, code, timeout="1s")
+    assert time.monotonic() - begin < 8
+    assert outcome == TryLater("the program ran longer than 1 s and was ended", answer="x" * 500)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_a_program_that_says_nothing_is_ended_in_time(tmp_path: Path) -> None:
+    outcome = deliver(tmp_path, "import time; time.sleep(60)", timeout="0.5s")
+    assert outcome == TryLater("the program ran longer than 0.5 s and was ended", answer="")
+
+
+def test_it_is_a_process_group_of_its_own(tmp_path: Path) -> None:
+    outcome = deliver(tmp_path, "import os; print(os.getpgid(0) == os.getpid() == os.getsid(0))")
+    assert outcome == Done("True")
 
 
 def test_a_program_that_does_not_read_its_input_is_free_to(tmp_path: Path) -> None:

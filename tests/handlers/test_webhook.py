@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
 from handlers.webhook import HANDLER, WebhookOptions, render
+from receiver.net import Net
+from schemas.vendor import Answer
 from tests.support.http_server import Reply, Server, serving
 from tests.support.parcels import ALERT, READY, parcel, tools
 
@@ -146,3 +149,22 @@ def test_a_secret_at_the_edge_of_what_is_kept_is_masked_first() -> None:
     with serving(Reply(500, b"x" * 190 + b"/hook?token=urlsecret")) as server:
         outcome = deliver(server, parcel())
     assert "token" not in str(outcome)
+
+
+def test_the_whole_call_has_fifteen_seconds_and_reads_no_more_than_it_keeps() -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Ear(Net):
+        async def call(self, method: str, url: str, **more: Any) -> Answer:
+            asked.append({"method": method, **more})
+            return await super().call(method, url, **more)
+
+    async def main(url: str) -> Mapping[str, Outcome]:
+        options = WebhookOptions.model_validate({"url": url, "secret": NEW})
+        http = Ear(allow=(ip_network("127.0.0.0/8"),))
+        return await HANDLER.make(options, tools(Path(), http=http)).deliver([parcel()])
+
+    with serving(Reply(200)) as server:
+        assert isinstance(asyncio.run(main(server.url))["dlv_1"], Done)
+    [call] = asked
+    assert (call["method"], call["timeout"], call["max_bytes"]) == ("POST", 15, 65_536)
