@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from handlers.protocol import Http
 from receiver.alerts import Notice
 from receiver.kit import Kit
 from receiver.limits import SECOND
@@ -69,6 +70,19 @@ def proof(seal: Seal, nonce: str | None) -> str | None:
     return seal.seal(nonce) if nonce is not None and _NONCE.fullmatch(nonce) else None
 
 
+async def leads_elsewhere(net: Http, public_url: str, seal: Seal) -> str | None:
+    """Call ourselves by an address; answer why that does not lead here, None: it does."""
+    nonce = secrets.token_urlsafe(24)
+    try:
+        answer = await net.call("GET", f"{public_url}/healthz", headers={NONCE: nonce}, timeout=TIMEOUT, max_bytes=4096)
+    except NetError as error:
+        return f"public_url cannot be reached from here: {error}"
+    with suppress(BadToken):
+        if seal.open(answer.headers.get(PROOF, "")) == nonce:
+            return None
+    return f"public_url leads to another server, which answered HTTP {answer.status}"
+
+
 def wait_after(failures: int) -> float:
     """Seconds to the next call of ours, after so many failures in a row."""
     return ILL[min(failures, len(ILL)) - 1] if failures else WELL
@@ -116,16 +130,7 @@ class Watch:
 
     async def call_ourselves(self) -> str | None:
         """Call `public_url`; answer why that does not lead here, None: it does."""
-        nonce = secrets.token_urlsafe(24)
-        url = f"{self._kit.settings.public_url}/healthz"
-        try:
-            answer = await self._kit.net.call("GET", url, headers={NONCE: nonce}, timeout=TIMEOUT, max_bytes=4096)
-        except NetError as error:
-            return f"public_url cannot be reached from here: {error}"
-        with suppress(BadToken):
-            if self._seal.open(answer.headers.get(PROOF, "")) == nonce:
-                return None
-        return f"public_url leads to another server, which answered HTTP {answer.status}"
+        return await leads_elsewhere(self._kit.net, self._kit.settings.public_url or "", self._seal)
 
     async def _watch_callbacks(self) -> None:
         while True:

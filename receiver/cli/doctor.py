@@ -41,11 +41,12 @@ def _findings(given: Given) -> "list[Finding]":
 
     settings = given.settings()
     with given.client() as client:
-        server = list(checks.on_server(client))
+        server = list(checks.on_server(client, list(settings.handlers)))
     runs = server[0].level == "ok"
     return [
         *checks.on_configuration(settings),
         checks.on_database(settings),
+        *([checks.on_sqlite()] if settings.database_url.startswith("sqlite") else []),
         *checks.on_disk(settings),
         *server,
         *asyncio.run(checks.on_world(settings, runs=runs)),

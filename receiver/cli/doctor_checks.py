@@ -22,6 +22,8 @@ Level = Literal["ok", "look", "mend"]
 #: Bytes free below which a clip may not find room, and below which the database is at risk.
 LITTLE, TOO_LITTLE = 4 << 30, 512 << 20
 KEY_CHECK, SELF_CALL = 15.0, 10.0
+#: SQLite's versions from the first to before the last can corrupt a WAL that two connections reset at once.
+WAL_RESET_SINCE, WAL_RESET_UNTIL = (3, 7, 0), (3, 51, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,18 @@ def _on_file(file: Path) -> Finding:
     return Finding("ok", "database", f"{file}, {words.size(file.stat().st_size)}, is whole")
 
 
+def on_sqlite(version: str = sqlite3.sqlite_version) -> Finding:
+    """Whether this SQLite can corrupt a WAL that two connections write to or checkpoint at once.
+
+    Ours has one such connection and a lock, so it is enough that nobody else writes.
+    """
+    number = tuple(int(part) for part in version.split("."))
+    if not WAL_RESET_SINCE <= number < WAL_RESET_UNTIL:
+        return Finding("ok", "SQLite", version)
+    text = f"{version}; before 3.51.3 two programs that write to one file at once can damage it (WAL reset)"
+    return Finding("ok", "SQLite", text, "clipbell alone writes to it, so open clipbell.db elsewhere only to read")
+
+
 def on_disk(settings: "Settings") -> Iterator[Finding]:
     """Whether there is room where the database and the clips are."""
     places = {settings.folder}
@@ -133,7 +147,7 @@ def _existing(place: Path) -> Path:
     return next(each for each in (place, *place.parents) if each.exists())
 
 
-def on_server(client: "Clipbell") -> Iterator[Finding]:
+def on_server(client: "Clipbell", handlers: Sequence[str]) -> Iterator[Finding]:
     """Whether the server runs and is well, and how its handlers fare."""
     from receiver.client import ClipbellError, ServerFailed, ServerUnreachable
 
@@ -141,6 +155,8 @@ def on_server(client: "Clipbell") -> Iterator[Finding]:
         ready = client.ready()
     except ServerUnreachable:
         yield Finding("look", "server", f"does not run at {client.url}", "start it with clipbell serve")
+        for name in handlers:
+            yield Finding("look", f"handler {name}", "cannot be asked about while the server does not run")
         return
     except ServerFailed as error:
         problems = error.raw.get("problems") or [str(error)]
@@ -186,7 +202,7 @@ async def on_world(settings: "Settings", *, runs: bool) -> list[Finding]:
 
 
 async def _on_public_url(net: "Net", settings: "Settings", *, runs: bool) -> Finding:
-    from schemas.errors import NetError
+    from receiver.watch import leads_elsewhere, seal_of
 
     url = settings.public_url
     if url is None:
@@ -194,14 +210,25 @@ async def _on_public_url(net: "Net", settings: "Settings", *, runs: bool) -> Fin
         return Finding("look", "public URL", "is not set: no callback will come", step)
     if not runs:
         return Finding("look", "public URL", f"{url} cannot be tried while the server does not run", "start it first")
+    if trouble := await leads_elsewhere(net, url, seal_of(settings.secret_keys)):
+        return Finding("mend", "public URL", f"{url}: {trouble}", "mend the proxy, tunnel or name")
+    return await _on_callbacks(net, url)
+
+
+async def _on_callbacks(net: "Net", url: str) -> Finding:
+    """Whether a vendor's POST comes through: a wrong token has an answer that is ours alone, and leaves no trace."""
+    from receiver.web.callbacks import NO_TOKEN
+    from schemas.errors import NetError
+
+    step = "have the proxy pass POST /callbacks/… on to this server as it comes"
     try:
-        answer = await net.call("GET", f"{url}/healthz", timeout=SELF_CALL)
+        answer = await net.call("POST", f"{url}/callbacks/doctor/no-token", content=b"{}", timeout=SELF_CALL)
     except NetError as error:
-        return Finding("mend", "public URL", f"{url} does not lead here: {error}", "mend the proxy, tunnel or name")
-    if answer.status == 200 and b'"status"' in answer.body:
-        return Finding("ok", "public URL", f"{url} leads here")
-    step = "have the proxy pass everything on to this server"
-    return Finding("mend", "public URL", f"{url} answers HTTP {answer.status}, which is not us", step)
+        return Finding("mend", "public URL", f"{url} leads here, but a callback does not come through: {error}", step)
+    if (answer.status, answer.body) == (404, NO_TOKEN):
+        return Finding("ok", "public URL", f"{url} leads here, also for callbacks")
+    text = f"{url} leads here, but a callback is answered HTTP {answer.status} by something else"
+    return Finding("mend", "public URL", text, step)
 
 
 async def _on_key(net: "Net", account: "Account") -> Finding:

@@ -26,6 +26,8 @@ PREFIX = "/callbacks/"
 #: Vendors hang up after 5 to 10 s; better a 503 in time than a commit that nobody hears of.
 COMMIT_WITHIN = 4.0
 RETRY_AFTER = b"5"
+#: The answer to a wrong token, whatever is wrong with it.
+NO_TOKEN = b"Not Found\n"
 
 
 class Callbacks:
@@ -45,7 +47,7 @@ class Callbacks:
             job_id = self._kit.tokens.read(account, token)
         except BadToken:
             self._count("unauthentic")
-            await _answer(send, 404, b"Not Found\n")
+            await _answer(send, 404, NO_TOKEN)
             return
         if scope["method"] != "POST":
             await _answer(send, 405, b"Only POST is taken here\n", (b"allow", b"POST"))
