@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers.protocol import Tools
+from handlers.protocol import Http, Tools
 from receiver import clock
 from receiver.kit import Kit
 from receiver.lane import Post
@@ -32,16 +32,22 @@ def routes_of(settings: Settings) -> list[Route]:
     ]
 
 
-def make_posts(kit: Kit, looker: Looker, names: Sequence[str] | None = None) -> list[Post]:
-    """Make the configured handlers, or only those of these names."""
+def make_posts(kit: Kit, looker: Looker) -> list[Post]:
+    """Make the configured handlers."""
+    return [post_of(kit, looker, name, kit.public) for name in kit.settings.handlers]
+
+
+def post_of(kit: Kit, looker: Looker, name: str, http: Http) -> Post:
+    """Make one configured handler with this way out."""
 
     async def ledger_lines(job_id: str) -> Sequence[Mapping[str, Any]]:
         lines = await kit.store.ledger(Query({"job_id": job_id}, 200))
         return [line_json(line) for line in reversed(lines)]
 
     links = Links(kit.settings)
+    config = kit.settings.handlers[name]
     tools = Tools(
-        http=kit.public,
+        http=http,
         folder=kit.settings.folder,
         now=clock.now,
         fresh_videos=looker.fresh_videos,
@@ -50,8 +56,4 @@ def make_posts(kit: Kit, looker: Looker, names: Sequence[str] | None = None) -> 
         poster_link=links.poster,
         saved_clip=Showing(kit, routes_of(kit.settings)),
     )
-    return [
-        Post(config, config.type.make(config.options, tools))
-        for config in kit.settings.handlers.values()
-        if names is None or config.name in names
-    ]
+    return Post(config, config.type.make(config.options, tools))

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from receiver.alerts import WORDS, Word
 from receiver.routing import Mint
+from receiver.sample_file import SAMPLE_URL
 from schemas.event import Event, EventType, Failure, Money, Source, Trust, Video, at
 
 _BLOCKED = Failure("CONTENT_FILTER", "Prompt violates content policy", refunded=True, refund_basis="vendor_policy")
@@ -36,7 +37,7 @@ def sample_event(now: int, mint: Mint) -> Event:
         prompt="This is a test from clipbell: no clip was made",
         model="veo-3.1-lite",
         duration_seconds=8,
-        videos=(Video("https://example.com/sample.mp4", "video/mp4", moment + timedelta(hours=1)),),
+        videos=(Video(SAMPLE_URL, "video/mp4", moment + timedelta(hours=1)),),
         cost=Money(Decimal("0.136"), "USD"),
         tags=("test",),
         metadata={"test": True},

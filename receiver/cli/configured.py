@@ -98,10 +98,15 @@ def _test(given: Given, name: str) -> None:
     if given.as_json:
         screen.print_json(found)
     else:
+        screen.note(f"Sent a sample of video.completed: {words.clean(_prompt_of(found))!r}.")
         for each in found["results"]:
             to = words.clean(f"{name} {each['target']}".strip())
             why = f": {words.clean(each['reason'])}" if each["reason"] else ""
             screen.say(f"{to}  {screen.styled(each['outcome'], screen.STYLES.get(each['outcome'], 'bold red'))}{why}")
+            if each["answer"]:
+                screen.say(f"  it answered: {words.clean(each['answer'])}")
+            for path in each.get("saved", ()):
+                screen.say(f"  it saved: {words.clean(path)} (a sample, to be deleted)")
     if not found["ok"]:
         raise typer.Exit(FAILED)
 
@@ -118,6 +123,10 @@ def _preview(given: Given, name: str, file: Path) -> None:
     if given.as_json:
         return screen.print_json({"handler": name, "file": str(file)})
     return screen.say(f"Nothing was sent. Open {file} in a browser to see what {name} would say.")
+
+
+def _prompt_of(found: "Mapping[str, Any]") -> str:
+    return str(found.get("sample", {}).get("prompt", "marked as a test"))
 
 
 def _known(given: Given) -> dict[str, Any]:

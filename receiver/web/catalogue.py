@@ -12,7 +12,8 @@ from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
 from receiver import registry
 from receiver.kit import Kit
 from receiver.looker import Looker
-from receiver.posts import make_posts
+from receiver.posts import post_of
+from receiver.sample_file import SampleHttp
 from receiver.samples import sample_event
 from receiver.settings import Account, HandlerConfig
 from receiver.store.parking import Pause
@@ -73,7 +74,7 @@ class Catalogue:
         if config is None:
             known = ", ".join(self._kit.settings.handlers) or "none"
             raise NotFound(f"There is no handler of this name; configured: {known}.")
-        (post,) = make_posts(self._kit, self._looker, [name])
+        post = post_of(self._kit, self._looker, name, SampleHttp(self._kit.public))
         event = sample_event(self._kit.now(), self._kit.mint)
         results = []
         try:
@@ -86,7 +87,7 @@ class Catalogue:
         is_well = all(result["outcome"] == "done" for result in results)
         if is_well and any(pause.handler == name for pause in await self._kit.store.pauses()):
             await self._kit.store.resume_handler(name, well_again(self._kit, name))
-        return JSONResponse({"handler": name, "ok": is_well, "results": results})
+        return JSONResponse({"handler": name, "ok": is_well, "sample": event.to_json(), "results": results})
 
     async def vendors(self, request: Request) -> Response:
         """`GET /v1/vendors`: what each vendor can do, its limits, prices and quirks, and what was seen of it here."""
@@ -159,4 +160,5 @@ def _worth(usd_per_credit: Decimal | None) -> str | None:
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
     words = {Done: "done", TryLater: "later", GiveUp: "gave_up"}[type(outcome)]
     reason = None if isinstance(outcome, Done) else outcome.reason
-    return {"outcome": words, "reason": reason, "answer": outcome.answer}
+    saved = [file.path for file in outcome.saved] if isinstance(outcome, Done) else []
+    return {"outcome": words, "reason": reason, "answer": outcome.answer, "saved": saved}

@@ -393,10 +393,31 @@ def test_dollars_of_several_keys_have_a_last_row_and_credits_have_not(server: St
 
 
 def test_a_handler_that_fails_its_test_is_a_failure(server: StandIn, run: Run) -> None:
-    result = {"target": "a@example.com", "outcome": "gave_up", "reason": "no such user", "answer": None}
+    result = {"target": "a@example.com", "outcome": "gave_up", "reason": "no such user", "answer": "550 5.1.1\x1b[2J"}
     server.says("POST", "/v1/handlers/mail/test", {"handler": "mail", "ok": False, "results": [result]})
     ended = run("handlers", "test", "mail")
-    assert (ended.code, ended.out) == (1, "mail a@example.com  gave_up: no such user\n")
+    assert (ended.code, ended.out) == (
+        1,
+        "mail a@example.com  gave_up: no such user\n  it answered: 550 5.1.1 [2J\n",
+    )
+
+
+def test_a_test_of_a_handler_says_what_was_sent_what_was_answered_and_what_was_saved(server: StandIn, run: Run) -> None:
+    result = {"target": "", "outcome": "done", "reason": None, "answer": "1 saved, 7.4 KiB", "saved": ["clips/a.mp4"]}
+    sample = {"prompt": "This is a test from clipbell: no clip was made"}
+    server.says(
+        "POST", "/v1/handlers/clips/test", {"handler": "clips", "ok": True, "sample": sample, "results": [result]}
+    )
+    ended = run("handlers", "test", "clips")
+    assert (ended.code, ended.err) == (
+        0,
+        "Sent a sample of video.completed: 'This is a test from clipbell: no clip was made'.\n",
+    )
+    assert ended.out.splitlines() == [
+        "clips  done",
+        "  it answered: 1 saved, 7.4 KiB",
+        "  it saved: clips/a.mp4 (a sample, to be deleted)",
+    ]
 
 
 def test_a_preview_sends_nothing_and_writes_a_page(run: Run, folder: Path, server: StandIn) -> None:
