@@ -8,6 +8,7 @@ from receiver.routing import Router
 from receiver.store.protocol import AlertCleared, AlertRaised, Told
 from schemas.event import Event, EventType, Source, Trust, at
 from schemas.job import Job
+from schemas.units import say_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,4 @@ class Alarm:
 
 def span(microseconds: int) -> str:
     """A length of time for a sentence: `45 s`, `31 min`, `2 h`, `3 d`."""
-    seconds = microseconds // 1_000_000
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+    return say_span(microseconds // 1_000_000)

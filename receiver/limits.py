@@ -10,6 +10,7 @@ from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 from schemas.errors import VendorBusy
+from schemas.units import say_span
 
 if TYPE_CHECKING:  # the store goes by these rules, so it has to be able to load them first
     from receiver.store.accounts import Gate, Rate
@@ -100,4 +101,4 @@ def busy(account: str, again: int, now: int, gates: "Sequence[Gate]") -> VendorB
         why = f"refuses our calls ({closed.reason}), so none is made for now"
     else:
         why = f"asked us to wait ({closed.reason})"
-    return VendorBusy(f"{account} {why}; try again in {wait:.0f} s.", retry_after=max(wait, 1))
+    return VendorBusy(f"{account} {why}; try again in {say_span(math.ceil(wait))}.", retry_after=max(wait, 1))

@@ -7,6 +7,7 @@ first job, a lost answer makes the job `unknown`.
 
 import asyncio
 import hashlib
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -44,6 +45,7 @@ from schemas.errors import (
 from schemas.event import at
 from schemas.job import Job, JobState
 from schemas.order import Order
+from schemas.units import say_span
 from schemas.vendor import Submission
 
 #: How long a job is ours without a sign of life, and how often we give one.
@@ -326,8 +328,10 @@ def _refusal(outcome: PlacingOutcome, account: Account, applied: Applied) -> Cli
     if isinstance(outcome, NotSent):
         return VendorUnreachable(f"{title} could not be reached, the order was not sent: {outcome.reason}; try again.")
     if isinstance(outcome, Busy):
-        said = _said(outcome.error.code, outcome.error.message)
-        return VendorBusy(f"{title} is busy{said}; nothing was ordered.", retry_after=outcome.retry_after)
+        code, words = outcome.error.code, account.vendor.plain_words.get(outcome.error.code)
+        said = f"{_said(code, outcome.error.message)}{f': {words}' if words else ''}"
+        again = f"try again in {say_span(math.ceil(outcome.retry_after))}, or let it wait in the queue"
+        return VendorBusy(f"{title} is busy{said}; nothing was ordered; {again}.", retry_after=outcome.retry_after)
     if isinstance(outcome, Refused):
         return _no(outcome, title, account.vendor.plain_words, applied.job.id if applied.job else None)
     return None

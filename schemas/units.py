@@ -52,6 +52,15 @@ def say_duration(seconds: float) -> str:
     return _whole(int(seconds), _DURATIONS)
 
 
+def say_span(seconds: float) -> str:
+    """Say a length of time for a sentence, rounded down: `45 s`, `31 min`, `2 h`, `3 d`."""
+    whole = int(seconds)
+    for unit, size in (("d", DAY), ("h", 3600), ("min", 60)):
+        if whole >= 2 * size or (whole >= size and whole % size == 0):
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
 def say_size(size: int) -> str:
     """Say bytes in the largest unit that divides them: `"2GiB"`, `"1000B"`."""
     return _whole(size, _SIZES)

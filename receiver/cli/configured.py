@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from receiver.client import Handler, Seen, Vendor
-    from receiver.client.models import Money, Terms
+    from receiver.client.models import Closed, Money, Terms
 
 HANDLER_COLUMNS = (
     Column("name"),
@@ -181,6 +181,7 @@ def _print_vendor(found: "Vendor") -> None:
             ("  videos live", words.span(found.url_life_seconds) if found.url_life_seconds else ""),
             *((f"  set for {each.account}", _set(each, found)) for each in found.terms),
             *((f"  seen of {each.account}", _seen(each, by_callback=found.callbacks)) for each in found.seen),
+            *((f"  closed to {each.account}", _closed(shut)) for each in found.seen for shut in each.closed),
             *_rows("  note", found.quirks),
         ]
     )
@@ -215,6 +216,12 @@ def _set(of: "Terms", vendor: "Vendor") -> str:
     if of.usd_per_credit:
         said.append(f"a credit is ${of.usd_per_credit}")
     return "; ".join(said)
+
+
+def _closed(shut: "Closed") -> str:
+    calls = {"all": "calls", "order": "orders", "queue": "orders from the queue", "look": "looks"}
+    said = f"no {calls.get(shut.calls, shut.calls)} before {words.moment(shut.until)}: {words.clean(shut.reason)}"
+    return f"{said}, then it is tried gently" if shut.stopped else said
 
 
 def _seen(found: "Seen", *, by_callback: bool) -> str:

@@ -69,7 +69,7 @@ def _of_server(error: Exception) -> Verdict | None:
         return Verdict(WRONG, ("The server does not take this API token.", hint))
     if error.problems:
         return Verdict(FAILED, ("The server refuses this:", *(f"  {p.field}: {p.problem}" for p in error.problems)))
-    wait = f" Try again in {error.retry_after:g} s." if error.retry_after else ""
+    wait = f" Try again in {error.retry_after:g} s." if error.retry_after and "try again in" not in text else ""
     return Verdict(FAILED, (f"{text}{wait}",))
 
 

@@ -259,6 +259,19 @@ class Handler(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(Record):
+    """Calls of an account (`all`, `order`, `queue`, `look`) that are not made before `until`.
+
+    `stopped`: it refuses us until a person acts, and is tried gently.
+    """
+
+    calls: str
+    until: Moment
+    reason: str
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen(Record):
     """What the newest jobs of an account show; `median_seconds` None: no clip was completed yet."""
 
@@ -269,6 +282,7 @@ class Seen(Record):
     #: `on_time`, `late`, `lost` -> how many
     callbacks: Object
     median_seconds: float | None
+    closed: Annotated[tuple[Closed, ...], many(Closed)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

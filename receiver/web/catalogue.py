@@ -16,6 +16,7 @@ from receiver.posts import post_of
 from receiver.sample_file import SampleHttp
 from receiver.samples import sample_event
 from receiver.settings import Account, HandlerConfig
+from receiver.store.accounts import Gate
 from receiver.store.parking import Pause
 from receiver.store.protocol import Query
 from receiver.ward import well_again
@@ -91,10 +92,13 @@ class Catalogue:
 
     async def vendors(self, request: Request) -> Response:
         """`GET /v1/vendors`: what each vendor can do, its limits, prices and quirks, and what was seen of it here."""
-        items = []
+        items, gates = [], await self._kit.store.gates()
+        closed = [gate for gate in gates if gate.stopped or gate.until > self._kit.now()]
         for vendor in registry.vendors().values():
             accounts = [a for a in self._kit.settings.accounts.values() if a.vendor.name == vendor.name]
-            seen = [{"account": a.name, **await self._kit.store.seen(a.name)} for a in accounts]
+            seen = [
+                {"account": a.name, **await self._kit.store.seen(a.name), **_closed(a.name, closed)} for a in accounts
+            ]
             items.append({**vendor_json(vendor, accounts), "seen": seen})
         return JSONResponse({"items": items, "next": None})
 
@@ -151,6 +155,21 @@ def _terms_json(account: Account) -> dict[str, Any]:
         "prices": {name: price.to_json() for name, price in account.terms.prices.items()},
         "usd_per_credit": _worth(account.usd_per_credit),
     }
+
+
+def _closed(account: str, gates: Sequence[Gate]) -> dict[str, Any]:
+    """Which calls of an account are not made for now, and why."""
+    shut = [
+        {
+            "calls": gate.kind or "all",
+            "until": time_json(gate.until),
+            "reason": gate.reason,
+            "stopped": gate.stopped,
+        }
+        for gate in gates
+        if gate.account == account
+    ]
+    return {"closed": shut}
 
 
 def _worth(usd_per_credit: Decimal | None) -> str | None:

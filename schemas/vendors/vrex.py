@@ -185,6 +185,8 @@ VENDOR = Vendor(
         "INSUFFICIENT_BALANCE_FOR_VIDEO": "the balance at the vendor is too low; top it up",
         "WALLET_NOT_FOUND": "the account at the vendor has no wallet yet; top it up once",
         "VALIDATION_ERROR": "the vendor found the order invalid",
+        "DAILY_CAP_REACHED": "the vendor's cap for the day is reached; it frees at midnight UTC",
+        "QUEUE_FULL": "the vendor's queue is full",
         "FEATURE_DISABLED": "the vendor has switched video generation off for now",
     },
 )

@@ -1,5 +1,6 @@
 """Every refusal of the API, with the text that a caller sees. The real program, the simulated vendors."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -113,11 +114,39 @@ def test_an_empty_purse_is_402(status: int, code: str, clipbell: Program, vendor
 
 
 def test_a_busy_vendor_is_429_with_its_own_wait_and_no_job(clipbell: Program, vendors: RunningSimulator) -> None:
-    plant(vendors, kind="submit.429", code="QUEUE_FULL", message="Full", retry_after=7)
+    plant(vendors, kind="submit.429", code="QUEUE_FULL", message="Full", retry_after=90)
     clipbell.start()
     answer = clipbell.client.post("/v1/jobs", json={"vendor": "vrex", "prompt": "A coast"})
-    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "vendor_busy", "7")
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "vendor_busy", "90")
+    assert answer.json()["detail"] == (
+        "Vrex is busy (QUEUE_FULL: Full): the vendor's queue is full; nothing was ordered; "
+        "try again in 90 s, or let it wait in the queue."
+    )
+    told = clipbell.command("submit", "vrex", "A coast")
+    assert (told.returncode, told.stderr.lower().count("try again")) == (1, 1)
     assert clipbell.items("/v1/jobs") == []
+
+
+def test_a_cap_of_the_day_holds_orders_until_midnight_and_is_told(clipbell: Program, vendors: RunningSimulator) -> None:
+    plant(vendors, kind="submit.429", vendor="vrex", code="DAILY_CAP_REACHED", times=None, prompt="Too many")
+    plant(vendors, kind="job.slow", factor=6.0)
+    plant(vendors, kind="callback.lost", times=None)
+    clipbell.account_options["vrex"] = {"poll_after": "0.3s", "poll_every": "0.5s"}
+    clipbell.start()
+    first = clipbell.order(prompt="In time")
+    now = datetime.now(UTC)
+    answer = clipbell.client.post("/v1/jobs", json={"vendor": "vrex", "prompt": "Too many"})
+    left = 86_400 - (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    assert answer.status_code == 429
+    # right after midnight it would be the cap of the day before
+    assert abs(int(answer.headers["retry-after"]) - left) < 30 or left > 86_000
+    queued = clipbell.order(prompt="Waits", queue=True)
+    assert clipbell.settled(first["id"], seconds=20)["settled_by"] == "poll"
+    assert clipbell.job(queued["id"])["state"] == "queued"
+    assert len(httpx.get(f"{vendors.url}/control/jobs", trust_env=False).json()["jobs"]) == 1
+    shown = clipbell.command("vendors", "vrex").stdout
+    assert "no orders before" in shown
+    assert "DAILY_CAP_REACHED" in shown
 
 
 def test_a_vendor_that_cannot_be_reached_is_502_and_leaves_no_job(clipbell: Program) -> None:

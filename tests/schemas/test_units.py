@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.units import parse_duration, parse_rate, parse_size, say_duration, say_rate, say_size
+from schemas.units import DAY, parse_duration, parse_rate, parse_size, say_duration, say_rate, say_size, say_span
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,14 @@ def test_bytes_are_said_in_the_largest_unit_that_divides_them(size: int, text: s
 )
 def test_a_rate_is_said_by_the_name_of_its_window(count: int, window: float, text: str) -> None:
     assert say_rate(count, window) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (119, "119 s"), (60, "1 min"), (120, "2 min"), (7199, "119 min"), (19_563, "5 h"), (2 * DAY, "2 d")],
+)
+def test_a_length_of_time_is_said_in_words(seconds: float, text: str) -> None:
+    assert say_span(seconds) == text
 
 
 @given(st.integers(0, 10**9 - 1))

@@ -92,6 +92,10 @@ VENDOR = {
             "states": {"completed": 110, "failed": 9, "running": 1},
             "callbacks": {"on_time": 100, "late": 8, "lost": 2},
             "median_seconds": 47.8,
+            "closed": [
+                {"calls": "all", "until": "2026-11-20T12:30:00Z", "reason": "HTTP 401", "stopped": True},
+                {"calls": "order", "until": "2026-11-21T00:00:00Z", "reason": "DAILY_CAP_REACHED", "stopped": False},
+            ],
         },
         {"account": "second", "jobs": 0, "states": {}, "callbacks": {}, "median_seconds": None},
     ],
@@ -457,6 +461,10 @@ def test_the_vendors_come_with_what_the_server_has_seen_of_them(full: StandIn, r
         "callbacks 100 on time, 8 late, 2 lost",
         "seen of second nothing yet",
     ]
+    shut = [" ".join(line.split()) for line in ended.out.splitlines() if "closed to" in line]
+    assert [line.partition(" before ")[0] for line in shut] == ["closed to vrex no calls", "closed to vrex no orders"]
+    assert shut[0].endswith(": HTTP 401, then it is tried gently")
+    assert shut[1].endswith(": DAILY_CAP_REACHED")
 
 
 def test_what_the_configuration_says_otherwise_is_told_by_account(full: StandIn, run: Run) -> None:
