@@ -3,19 +3,16 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
+from receiver.images import with_content
 from receiver.kit import Kit
 from receiver.net import multipart
 from receiver.settings import Account
 from receiver.store.protocol import Evidence
-from schemas.errors import NetError, Unsent
-from schemas.vendor import Answer, Part, Request
+from schemas.vendor import Answer, Request
 
 #: No vendor's answer is anywhere near this.
 MAX_ANSWER = 1024 * 1024
-#: An image that a vendor wants uploaded and that lies behind a URL.
-MAX_IMAGE, IMAGE_TIMEOUT = 20 * 1024 * 1024, 20.0
 #: What of an answer's or a callback's headers is kept; a vendor may put a secret into any other.
 KEPT_HEADERS = frozenset(
     "content-type content-length content-encoding date user-agent retry-after x-request-id x-event x-task-id "
@@ -26,7 +23,7 @@ KEPT_HEADERS = frozenset(
 async def call(kit: Kit, account: Account, request: Request, timeout: float) -> Answer:
     """Make one call with an account's key, on a connection of its own, so that "not sent" is certain.
 
-    Raises: Unsent, Unanswered.
+    Raises: Unsent (Unfit where an image of the order cannot be had), Unanswered.
     """
     headers = dict(account.vendor.auth(account.api_key.get_secret_value()))
     content = b""
@@ -34,7 +31,7 @@ async def call(kit: Kit, account: Account, request: Request, timeout: float) -> 
         headers["content-type"] = "application/json"
         content = json.dumps(request.json, ensure_ascii=False).encode()
     elif request.parts:
-        headers["content-type"], content = multipart([await _with_content(kit, part) for part in request.parts])
+        headers["content-type"], content = multipart([await with_content(kit.public, part) for part in request.parts])
     return await kit.net.call(
         request.method,
         account.base_url.rstrip("/") + request.path,
@@ -44,24 +41,6 @@ async def call(kit: Kit, account: Account, request: Request, timeout: float) -> 
         max_bytes=MAX_ANSWER,
         whole=True,
     )
-
-
-async def _with_content(kit: Kit, part: Part) -> Part:
-    """A part with its file, got from where it lies. Nothing has been sent to the vendor yet, so failing is `Unsent`."""
-    if part.url is None:
-        return part
-    most = part.max_bytes or MAX_IMAGE
-    try:
-        got = await kit.public.call("GET", part.url, timeout=IMAGE_TIMEOUT, max_bytes=most, whole=True)
-    except NetError as error:
-        raise Unsent(f"the image for {part.name} could not be fetched: {error}") from error
-    kind = got.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if got.status != 200:
-        raise Unsent(f"the image for {part.name} could not be fetched: its host answered HTTP {got.status}")
-    if part.types and kind not in part.types:
-        raise Unsent(f"what was fetched for {part.name} is not one of {', '.join(part.types)}")
-    name = f"{part.filename}.{kind.partition('/')[2]}" if part.filename else None
-    return replace(part, content=got.body, content_type=kind, filename=name, url=None)
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:

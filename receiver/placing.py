@@ -20,9 +20,10 @@ from schemas.vendor import Accepted, Pace, Vendor
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The order provably did not reach the vendor."""
+    """The order provably did not reach the vendor. `unfit`: nor ever will, for something that is wrong with it."""
 
     reason: str
+    unfit: bool = False
 
 
 PlacingOutcome = SubmitOutcome | NotSent
@@ -135,6 +136,10 @@ def _not_taken(job: Job, outcome: PlacingOutcome, placing: Placing) -> Change:
     raised = (_stopped(job, outcome.error.code, placing),) if isinstance(outcome, Busy) and outcome.stops else ()
     if not placing.queued:
         return Change(forget=True, raised=raised)
+    if isinstance(outcome, NotSent) and outcome.unfit:
+        return Change(
+            job=replace(job, state=JobState.REJECTED, failure=Failure("invalid_order", outcome.reason), next_at=None)
+        )
     wait = outcome.retry_after if isinstance(outcome, Busy) else min(5.0 * 2 ** min(job.tries, 6), 300.0)
     next_at = None if raised else placing.now + int(wait * SECOND)
     return Change(job=replace(job, state=JobState.QUEUED, next_at=next_at, tries=job.tries + 1), raised=raised)

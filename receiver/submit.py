@@ -36,6 +36,7 @@ from schemas.errors import (
     StoreUnavailable,
     Taken,
     Unanswered,
+    Unfit,
     Unsent,
     VendorBalance,
     VendorBusy,
@@ -240,7 +241,7 @@ class Submitter:
         try:
             answer = await call(self._kit, account, submission.request, account.submit_timeout)
         except Unsent as error:
-            return NotSent(str(error)), None
+            return NotSent(str(error), unfit=isinstance(error, Unfit)), None
         except Unanswered as error:
             return Unclear(str(error)), None
         evidence = evidence_of(self._kit, account, job.id, "submit", answer)
@@ -325,6 +326,8 @@ def _refusal(outcome: PlacingOutcome, account: Account, applied: Applied) -> Cli
     title = account.vendor.title
     if applied.job is not None and applied.job.state is not JobState.REJECTED:
         return None
+    if isinstance(outcome, NotSent) and outcome.unfit:
+        return InvalidOrder([Problem("images", outcome.reason)])
     if isinstance(outcome, NotSent):
         return VendorUnreachable(f"{title} could not be reached, the order was not sent: {outcome.reason}; try again.")
     if isinstance(outcome, Busy):

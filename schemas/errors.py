@@ -179,6 +179,10 @@ class AddressRefused(Unsent):
     """The address is private or otherwise banned (`network.allow` lifts it)."""
 
 
+class Unfit(Unsent):
+    """Not sent, because what was to be sent cannot be had; to try again is of no use."""
+
+
 class Unanswered(NetError):
     """Sent, or perhaps sent, and no whole answer came: the other side may have acted."""
 
