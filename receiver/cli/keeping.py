@@ -45,11 +45,11 @@ def clips(
     limit: Limit = 50,
 ) -> None:
     """List the saved files; check them."""
-    from receiver.cli.verifying import verified
+    from receiver.cli.verifying import Verifier
 
     with given.client() as client:
         found = client.clips(job_id=job, limit=None if verify else limit)
-    states = [verified(given, each) for each in found] if verify else []
+    states = list(map(Verifier(given).verified, found)) if verify else []
     if given.as_json:
         more = [{"file": state} for state in states] or [{}] * len(found)
         screen.print_json([{**each.raw, **extra} for each, extra in zip(found, more, strict=True)])

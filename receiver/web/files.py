@@ -12,10 +12,12 @@ import re
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from typing import TypeVar
+from importlib.util import find_spec
+from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -40,6 +42,28 @@ async def in_pool(pool: Executor, function: Callable[[], T]) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([future])
         raise
+
+
+class Readable(Protocol):
+    """A file that can be answered with. Both methods may block."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+
+    @property
+    def changed(self) -> float:
+        """When it was written, in seconds since 1970."""
+
+    @property
+    def etag(self) -> str:
+        """Differs where the bytes do."""
+
+    def read(self, at: int, count: int) -> bytes:
+        """Read so many bytes from there. Raises: OSError."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +98,26 @@ def open_file(path: str, mark: str = "") -> OpenFile | None:
     return OpenFile(descriptor, found.st_size, found.st_mtime, f'"{mark}-{found.st_size:x}-{found.st_mtime_ns:x}"')
 
 
+def open_far(address: str) -> Readable | None:
+    """Open what is saved in a bucket; None where it is not there (any more). Blocks.
+
+    Raises: OSError where the bucket cannot be asked.
+    """
+    if find_spec("obstore") is None:
+        raise OSError("the extra s3 is not installed")
+    from handlers.buckets import open_stored
+
+    try:
+        return open_stored(address)
+    except FileNotFoundError:
+        return None
+
+
 class ServedFile(StreamingResponse):
     """An answer with a file, or the part of it that was asked for; closes the file in any case."""
 
     def __init__(
-        self, file: OpenFile, pool: Executor, request: Request, name: str, mime_type: str = "video/mp4"
+        self, file: Readable, pool: Executor, request: Request, name: str, mime_type: str = "video/mp4"
     ) -> None:
         self._file, self._pool = file, pool
         ranges = request.headers if request.method == "GET" else {}
@@ -109,14 +148,16 @@ class ServedFile(StreamingResponse):
 
     async def _bytes(self, at: int, end: int) -> AsyncIterator[bytes]:
         while at < end:
-            piece = await in_pool(self._pool, partial(self._file.read, at, min(_CHUNK, end - at)))
+            piece = b""
+            with suppress(OSError):
+                piece = await in_pool(self._pool, partial(self._file.read, at, min(_CHUNK, end - at)))
             if not piece:
-                return  # it was cut while we read: the missing rest tells the client
+                return  # it was cut, or lost, while we read: the missing rest tells the client
             at += len(piece)
             yield piece
 
 
-def part_of(file: OpenFile, headers: Mapping[str, str], ranges: Mapping[str, str]) -> tuple[int, int, int]:
+def part_of(file: Readable, headers: Mapping[str, str], ranges: Mapping[str, str]) -> tuple[int, int, int]:
     """What a request gets: the status, and the bytes from where to where (exclusive). `ranges`: where Range counts."""
     known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
     if file.etag in known or known == ["*"]:

@@ -5,6 +5,7 @@ Needs no other credential than the link; a link can be revoked job by job. Says 
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from receiver.links import Links
 from receiver.looker import Looker
 from receiver.settle import SECOND
 from receiver.store.protocol import Clip, Query
-from receiver.web.files import ServedFile, in_pool, open_file
+from receiver.web.files import Readable, ServedFile, in_pool, open_far, open_file
 from schemas.errors import BadToken, ClipbellError, NotFound
 from schemas.event import Video, micros
 from schemas.job import Job
@@ -25,8 +26,8 @@ from schemas.job import Job
 REST = 60 * SECOND
 #: Of one job, so many seconds between two renewals at its vendor.
 RENEW_EVERY = 60.0
-#: Threads that read files.
-READERS = 4
+#: Threads that read files, and threads that read from buckets.
+READERS, FAR_READERS = 4, 8
 Videos = tuple[Video, ...]
 
 
@@ -38,6 +39,8 @@ class LivingLinks:
         self._looker = looker
         self._links = Links(kit.settings)
         self._pool = ThreadPoolExecutor(READERS, "clipbell-files")
+        #: Apart, since a bucket may be slow to answer.
+        self._far_pool = ThreadPoolExecutor(FAR_READERS, "clipbell-buckets")
         #: The latest renewals by job: when they began, and what comes of them.
         self._renewals: dict[str, tuple[float, asyncio.Task[Videos | None]]] = {}
 
@@ -63,11 +66,21 @@ class LivingLinks:
         if isinstance(meant, Response):
             return meant
         job_id, number = meant
+        is_away = False
         for clip in await self._saved(job_id, number):
-            file = await in_pool(self._pool, partial(open_file, clip.path, clip.sha256[:16]))
-            if file is not None:
-                return ServedFile(file, self._pool, request, f"{job_id}-{number}.mp4")
-        return await self._at_the_vendor(job_id, number)
+            kind = "webm" if clip.mime_type == "video/webm" else "mp4"
+            try:
+                answer = await self._served(request, clip, clip.path, f"{job_id}-{number}.{kind}", f"video/{kind}")
+            except OSError:
+                is_away = True
+                continue
+            if answer is not None:
+                return answer
+        answer = await self._at_the_vendor(job_id, number)
+        if is_away and answer.status_code == 410:
+            later = "The bucket that keeps this clip cannot be reached just now; try again in a minute."
+            return _page(503, later, {"retry-after": "60"})
+        return answer
 
     async def poster(self, request: Request) -> Response:
         """`GET /clips/{token}/poster.jpg`: the picture beside a saved clip."""
@@ -76,9 +89,10 @@ class LivingLinks:
             return meant
         job_id, number = meant
         for clip in await self._saved(job_id, number):
-            file = await in_pool(self._pool, partial(open_file, clip.poster or "", clip.sha256[:16]))
-            if file is not None:
-                return ServedFile(file, self._pool, request, f"{job_id}-{number}.jpg", "image/jpeg")
+            with suppress(OSError):
+                answer = await self._served(request, clip, clip.poster or "", f"{job_id}-{number}.jpg", "image/jpeg")
+                if answer is not None:
+                    return answer
         return _page(404, "There is no picture of this clip.")
 
     async def _meant(self, request: Request) -> tuple[str, int] | Response:
@@ -93,7 +107,16 @@ class LivingLinks:
 
     async def _saved(self, job_id: str, number: int) -> list[Clip]:
         clips = await self._kit.store.clips(Query({"job_id": job_id}, 200))
-        return [clip for clip in clips if clip.number == number and "://" not in clip.path]
+        # what is on this machine goes first
+        return sorted((clip for clip in clips if clip.number == number), key=lambda clip: "://" in clip.path)
+
+    async def _served(self, request: Request, clip: Clip, place: str, name: str, mime_type: str) -> Response | None:
+        """A saved file; None where it is not there any more. Raises: OSError where nobody knows."""
+        is_far = "://" in place
+        pool = self._far_pool if is_far else self._pool
+        opening = partial(open_far, place) if is_far else partial(open_file, place, clip.sha256[:16])
+        file: Readable | None = await in_pool(pool, opening)
+        return None if file is None else ServedFile(file, pool, request, name, mime_type)
 
     async def _at_the_vendor(self, job_id: str, number: int) -> Response:
         gone = "This clip is gone: it is not saved here, and its vendor does not keep it any more."

@@ -17,6 +17,7 @@ from tests.support.faults import command, control, plant
 from tests.support.http_server import Server
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.program import Program
+from tests.support.s3_server import client, s3_server, variables
 
 MONTH = 30 * 86_400
 
@@ -94,6 +95,36 @@ SAFE = {
     "referrer-policy": "no-referrer",
     "cache-control": "private, no-cache",
 }
+
+
+def test_a_clip_that_was_saved_in_a_bucket_is_read_from_there(
+    clipbell: Program, slack: Server, vendors: RunningSimulator
+) -> None:
+    with s3_server() as endpoint:
+        bucket = client(endpoint)
+        bucket.create_bucket(Bucket="clips")
+        clipbell.handlers["files"] |= {"target": "s3://clips/made"}
+        clipbell.variables |= variables(endpoint)
+        clipbell.start()
+        job, link = made(clipbell, slack)
+        a_month_later(clipbell, vendors)
+        whole = bucket.get_object(Bucket="clips", Key=f"made/vrex/{job['id']}-1.mp4")["Body"].read()
+        answer = get(link)
+        assert (answer.status_code, answer.content) == (200, whole)
+        assert {name: answer.headers[name] for name in SAFE} == SAFE
+        part = get(link, range="bytes=100-199", if_range=answer.headers["etag"])
+        assert (part.status_code, part.content) == (206, whole[100:200])
+        assert clipbell.command("clips", "--verify").stdout.splitlines()[1].split()[0] == "ok"
+        bucket.put_object(Bucket="clips", Key=f"made/vrex/{job['id']}-1.mp4", Body=whole[:-1] + b"?")
+        assert json.loads(clipbell.command("clips", "--verify", "--json").stdout)[0]["file"] == "damaged"
+        bucket.delete_object(Bucket="clips", Key=f"made/vrex/{job['id']}-1.mp4")
+        missing = clipbell.command("clips", "--verify", "--json")
+        assert (missing.returncode, json.loads(missing.stdout)[0]["file"]) == (1, "missing")
+        plant(vendors, kind="look.404", times=None)
+        assert get(link).status_code == 410
+    answer = get(link)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    assert "bucket" in answer.text
 
 
 def test_what_is_no_link_opens_nothing_and_a_link_opens_nothing_else(clipbell: Program, slack: Server) -> None:

@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import ValidationError
 
+from handlers.buckets import Bucket, open_stored
 from handlers.downloader import HANDLER, DownloaderOptions
+from handlers.landing import Partial
 from handlers.places import target_problem
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from schemas.event import Event, Video
@@ -22,6 +22,7 @@ from tests.support.authority import authority
 from tests.support.clips import HTML, mp4
 from tests.support.http_server import Reply, Server, closed_port, serving
 from tests.support.parcels import READY, parcel, tools
+from tests.support.s3_server import client, s3_server, variables
 
 CLIP = mp4()
 JOB = READY.job_id
@@ -29,30 +30,21 @@ JOB = READY.job_id
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture
 def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make an empty bucket called clips, and an environment that leads there."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "AKIAhunter2hunter2",
-        "AWS_SECRET_ACCESS_KEY": "Tr0ub4dor-hunter2",
-        "AWS_REGION": "us-east-1",
-    }.items():
+    for name, value in variables(endpoint).items():
         monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-    client.create_bucket(Bucket="clips")
-    yield client
-    for item in client.list_objects_v2(Bucket="clips").get("Contents", []):
-        client.delete_object(Bucket="clips", Key=item["Key"])
-    client.delete_bucket(Bucket="clips")
+    made = client(endpoint)
+    made.create_bucket(Bucket="clips")
+    yield made
+    for item in made.list_objects_v2(Bucket="clips").get("Contents", []):
+        made.delete_object(Bucket="clips", Key=item["Key"])
+    made.delete_bucket(Bucket="clips")
 
 
 def deliver(folder: Path, event: Event, **options: Any) -> Outcome:
@@ -103,6 +95,41 @@ def test_an_object_of_another_job_is_not_overwritten(bucket: Any, tmp_path: Path
     assert isinstance(other, Done)
     assert other.saved[0].path == "s3://clips/made/a-cat-rides-a-bicycle-job_other.mp4"
     assert body(bucket, "made/a-cat-rides-a-bicycle.mp4") == CLIP
+
+
+class Late(Bucket):
+    """A bucket at which somebody looked for the name before another took it."""
+
+    async def _refuse_taken(self, name: PurePosixPath) -> None:
+        pass
+
+
+@pytest.mark.parametrize("size", [5000, 66 << 20])
+def test_a_name_that_another_took_meanwhile_is_refused_by_the_store_itself(
+    bucket: Any, tmp_path: Path, size: int
+) -> None:
+    path, name = tmp_path / "a.mp4.dlv_1.partial", PurePosixPath("vrex/a.mp4")
+    path.write_bytes(mp4(size))
+    place = Late("s3://clips/made", scratch=tmp_path)
+    asyncio.run(place.keep(Partial(path), name))
+    assert hashlib.sha256(body(bucket, "made/vrex/a.mp4")).digest() == hashlib.sha256(mp4(size)).digest()
+    bucket.put_object(Bucket="clips", Key="made/vrex/a.mp4", Body=b"another's")
+    with pytest.raises(FileExistsError):
+        asyncio.run(place.keep(Partial(path), name))
+    assert (keys(bucket), body(bucket, "made/vrex/a.mp4")) == (["made/vrex/a.mp4"], b"another's")
+    assert bucket.list_multipart_uploads(Bucket="clips").get("Uploads", []) == []
+
+
+def test_a_stored_file_is_read_in_parts(bucket: Any) -> None:
+    bucket.put_object(Bucket="clips", Key="made/a.mp4", Body=CLIP)
+    file = open_stored("s3://clips/made/a.mp4")
+    assert (file.size, file.read(4, 4), file.read(file.size - 3, 3)) == (len(CLIP), b"ftyp", CLIP[-3:])
+    bucket.delete_object(Bucket="clips", Key="made/a.mp4")
+    with pytest.raises(FileNotFoundError):
+        file.read(0, 1)
+    with pytest.raises(FileNotFoundError):
+        open_stored("s3://clips/made/a.mp4")
+    file.close()
 
 
 def test_what_is_no_video_does_not_go_up(bucket: Any, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ class Program:
         #: None: nobody can call back.
         self.public_url: str | None = self.url
         self.options: dict[str, Any] = {}
+        #: What it finds in its environment beside what every program does.
+        self.variables: dict[str, str] = {}
         self.account_options: dict[str, dict[str, Any]] = {}
         #: Accounts that are not configured after all.
         self.without: set[str] = set()
@@ -80,7 +82,7 @@ class Program:
 
     def environment(self) -> dict[str, str]:
         """What the program sees of the environment: nothing of ours."""
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **self.variables}
 
     def kill(self) -> None:
         """End the process as a power cut would."""

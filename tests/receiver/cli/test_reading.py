@@ -29,6 +29,7 @@ from tests.support.api_stand_in import (
 )
 from tests.support.command_line import clipbell
 from tests.support.http_server import Reply, closed_port
+from tests.support.s3_server import variables
 
 ALERT = {
     "id": "alr_1",
@@ -230,7 +231,11 @@ def test_links_are_revoked_and_that_is_said_beside_the_story(full: StandIn, run:
     assert len(full.requests("POST", f"/v1/jobs/{JOB_ID}/revoke-link")) == 1
 
 
-def test_clips_are_verified_against_the_disk(server: StandIn, run: Run, folder: Path) -> None:
+def test_clips_are_verified_against_the_disk(
+    server: StandIn, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables(f"http://127.0.0.1:{closed_port()}").items():
+        monkeypatch.setenv(name, value)
     whole = {"bytes": 4, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
     (folder / "good.mp4").write_bytes(b"test")
     (folder / "bad.mp4").write_bytes(b"tesT")
