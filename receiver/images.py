@@ -28,10 +28,10 @@ async def with_content(net: Net, part: Part) -> Part:
         return part
     answer = await _got(net, part, part.url)
     if len(answer.body) > (part.max_bytes or MOST):
-        raise Unfit(f"the image for {part.name} is larger than {(part.max_bytes or MOST) / 2**20:g} MB")
+        raise Unfit(f"{_named(part)} is larger than {(part.max_bytes or MOST) / 2**20:g} MB")
     kind = _kind_of(answer)
     if part.types and kind not in part.types:
-        raise Unfit(f"what lies at the URL of {part.name} is not one of {', '.join(part.types)}")
+        raise Unfit(f"{_named(part)} is not one of {', '.join(part.types)}")
     name = f"{part.filename}.{kind.partition('/')[2]}" if part.filename else None
     return replace(part, content=answer.body, content_type=kind, filename=name, url=None)
 
@@ -46,7 +46,7 @@ async def _got(net: Net, part: Part, url: str) -> Answer:
     if answer.status == 200:
         return answer
     error = Unsent if answer.status in _LATER or answer.status >= 500 else Unfit
-    raise error(f"the image for {part.name} could not be fetched: its host answered HTTP {answer.status}")
+    raise error(f"{_named(part)} could not be fetched: its host answered HTTP {answer.status}")
 
 
 async def _asked(net: Net, part: Part, url: str) -> Answer:
@@ -55,9 +55,13 @@ async def _asked(net: Net, part: Part, url: str) -> Answer:
         return await net.call("GET", url, timeout=TIMEOUT, max_bytes=(part.max_bytes or MOST) + 1)
     except NetError as reason:
         error = Unfit if isinstance(reason, AddressRefused) else Unsent
-        raise error(f"the image for {part.name} could not be fetched: {reason}") from reason
+        raise error(f"{_named(part)} could not be fetched: {reason}") from reason
 
 
 def _kind_of(answer: Answer) -> str:
     said = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     return next((kind for head, kind in _HEADS if answer.body.startswith(head)), said)
+
+
+def _named(part: Part) -> str:
+    return "the image" if part.name == "image" else f"the image for {part.name}"

@@ -329,7 +329,7 @@ def _refusal(outcome: PlacingOutcome, account: Account, applied: Applied) -> Cli
     if isinstance(outcome, NotSent) and outcome.unfit:
         return InvalidOrder([Problem("images", outcome.reason)])
     if isinstance(outcome, NotSent):
-        return VendorUnreachable(f"{title} could not be reached, the order was not sent: {outcome.reason}; try again.")
+        return VendorUnreachable(f"The order was not sent to {title}: {outcome.reason}; try again.")
     if isinstance(outcome, Busy):
         code, words = outcome.error.code, account.vendor.plain_words.get(outcome.error.code)
         said = f"{_said(code, outcome.error.message)}{f': {words}' if words else ''}"

@@ -92,7 +92,7 @@ def test_redirects_are_followed_three_times(ca: Authority, host: Server) -> None
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 301])
 def test_what_is_not_there_is_of_no_use(status: int, ca: Authority, host: Server) -> None:
     host.script(Reply(status))
-    with pytest.raises(Unfit, match=f"the image for image could not be fetched: its host answered HTTP {status}"):
+    with pytest.raises(Unfit, match=f"the image could not be fetched: its host answered HTTP {status}"):
         fetched(ca, part(host))
 
 

@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -40,6 +42,17 @@ def test_every_state_word_and_every_named_code_of_a_vendor_stands_in_some_case()
         codes = vendor.unsent_codes | vendor.balance_codes | vendor.midnight_codes | vendor.quota_codes
         for word in [*vendor.words, *codes, *vendor.stop_codes, *vendor.plain_words]:
             assert f'"{word.lower()}"' in written, f"{vendor.name}: no case has {word}"
+
+
+def test_every_vendor_of_the_folder_says_what_it_makes_and_since_when_its_prices_hold() -> None:
+    for vendor in every_vendor():
+        assert vendor.can, vendor.name
+        assert all(len(line) < 120 for line in (*vendor.can, *vendor.quirks)), vendor.name
+        assert date(2026, 1, 1) <= vendor.prices_as_of
+    # its page has both figures, 40 credits and $0.20
+    worth = next(vendor.usd_per_credit for vendor in every_vendor() if vendor.name == "aivideoapi")
+    assert worth is not None
+    assert (40 * worth, 300 * worth) == (Decimal("0.20"), Decimal("1.50"))
 
 
 def test_the_vendors_own_object_is_kept_untouched_in_a_report() -> None:
