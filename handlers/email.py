@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 _SUBJECT, _WHOLE = 150, 50
+#: Python 3.11 folds a header with spaces in the middle of words ("$0. 136"); ours are shorter than a line may be.
+_UNFOLDED = WIRE.clone(max_line_length=0)
 
 
 class EmailOptions(Options):
@@ -83,6 +85,7 @@ def render(
     shown = message.get_body(("html",))
     if picture and isinstance(shown, EmailMessage):
         shown.add_related(picture, "image", "jpeg", cid=f"<{cid}>", filename="clip.jpg", disposition="inline")
+    message.policy = _UNFOLDED
     return message
 
 

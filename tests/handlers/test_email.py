@@ -147,6 +147,19 @@ def test_no_prompt_can_add_a_header_or_markup() -> None:
         assert "http-equiv" not in part(message, "html")
 
 
+@pytest.mark.parametrize(
+    "prompt", ["A paper boat on a rainy street, close to the ground", "Ein Boot fährt " * 3, "日本語" * 20]
+)
+def test_a_subject_arrives_as_it_was_written(prompt: str) -> None:
+    given = parcel(replace(READY, prompt=prompt), target=ADA)
+    with mail_server(Mailbox()) as box:
+        deliver(f"smtp://127.0.0.1:{box.port}", [given])
+    [got] = box.messages
+    # a price that is broken in two would be another price
+    assert got["Subject"] == written(given)["Subject"]
+    assert " · $0.136 · took" in got["Subject"]
+
+
 def test_a_subject_is_kept_short() -> None:
     assert len(written(parcel(replace(READY, prompt="word " * 2000), target=ADA))["Subject"]) <= 150
 
