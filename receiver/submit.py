@@ -8,7 +8,7 @@ first job, a lost answer makes the job `unknown`.
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,7 +45,7 @@ from schemas.errors import (
 )
 from schemas.event import at
 from schemas.job import Job, JobState
-from schemas.order import Order
+from schemas.order import Order, order_from_json, root_of, salvaged
 from schemas.units import say_span
 from schemas.vendor import Submission
 
@@ -110,6 +110,30 @@ class Submitter:
         if order.queue:
             return Receipt(placed.job, is_new=True)
         return Receipt(await asyncio.shield(self._start(placed.job, account, submission)), is_new=True)
+
+    def read(self, data: Any) -> Order:
+        """Read an order out of parsed JSON.
+
+        Raises: InvalidOrder with every problem, also those that its vendor would have with the fields that are sound.
+        """
+        try:
+            return order_from_json(data)
+        except InvalidOrder as error:
+            raise InvalidOrder([*error.problems, *self._more(data, error.problems)]) from error
+
+    def _more(self, data: Any, problems: Sequence[Problem]) -> Sequence[Problem]:
+        order = salvaged(data, problems)
+        if order is None:
+            return ()
+        try:
+            account = self.account(order.vendor)
+            account.vendor.submission(order, account.terms, None)
+        except InvalidOrder as error:
+            known = {root_of(problem) for problem in problems}
+            # what is amiss only because the images could not be read is no problem
+            doubtful = {"params"} | {root_of(p) for p in error.problems} - data.keys() if "images" in known else set()
+            return [p for p in error.problems if root_of(p) not in known | doubtful]
+        return ()
 
     def check(self, order: Order) -> Job:
         """The job that an order would be, if it is one that could be placed; nothing is kept and nobody called.

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -72,6 +73,26 @@ def order_from_json(data: Any) -> Order:
         return Order.model_validate(data)
     except ValidationError as error:
         raise InvalidOrder(problems_of(error)) from error
+
+
+def salvaged(data: Any, problems: Iterable[Problem]) -> Order | None:
+    """An order of the fields that have no problem, only to look for more: a prompt is made up where there is none.
+
+    None where not even its account can be read.
+    """
+    if not isinstance(data, dict):
+        return None
+    wrong = {root_of(problem) for problem in problems}
+    sound = {name: value for name, value in data.items() if name not in wrong}
+    try:
+        return Order.model_validate({"prompt": "A coast", **sound})
+    except ValidationError:
+        return None
+
+
+def root_of(problem: Problem) -> str:
+    """The field of an order that a problem is in: `params` of `params.seed`."""
+    return problem.field.partition(".")[0]
 
 
 def problems_of(error: ValidationError) -> list[Problem]:

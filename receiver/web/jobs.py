@@ -1,5 +1,6 @@
 """The API's routes about jobs: order, list, show, refresh, again, resolve, adopt, expect."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -16,7 +17,6 @@ from receiver.web.reading import MAX_ORDER, fields_of, json_of, query_of
 from receiver.web.shapes import batch_json, time_json
 from schemas.errors import Conflict, InvalidOrder, NotFound, Problem
 from schemas.job import Job
-from schemas.order import order_from_json
 
 MAX_KEY = 255
 
@@ -50,14 +50,21 @@ class Jobs:
     async def order(self, request: Request) -> Response:
         """`POST /v1/jobs`."""
         data = await json_of(request, MAX_ORDER, InvalidOrder)
-        key = _checked(request.headers.get("idempotency-key"))
-        if key is not None and isinstance(data, dict):
-            data = _with_key(data, key)
-        return await self._placed(await self._submitter.order(order_from_json(data)))
+        key = request.headers.get("idempotency-key")
+        problems = list(_problems_with(key, data))
+        if key is not None and isinstance(data, dict) and not problems:
+            data = {**data, "idempotency_key": key}
+        try:
+            order = self._submitter.read(data)
+        except InvalidOrder as error:
+            raise InvalidOrder([*problems, *error.problems]) from error
+        if problems:
+            raise InvalidOrder(problems)
+        return await self._placed(await self._submitter.order(order))
 
     async def check(self, request: Request) -> Response:
         """`POST /v1/jobs/check`: what an order would be, or every reason why it would be refused; nothing is placed."""
-        order = order_from_json(await json_of(request, MAX_ORDER, InvalidOrder))
+        order = self._submitter.read(await json_of(request, MAX_ORDER, InvalidOrder))
         job = self._submitter.check(order)
         estimate = job.estimate.to_json() if job.estimate else None
         known = {"vendor": job.vendor, "account": job.account, "model": job.model, "seconds": job.seconds}
@@ -101,7 +108,9 @@ class Jobs:
 
     async def again(self, request: Request) -> Response:
         """`POST /v1/jobs/{id}/again`: order the same as a new job."""
-        key = _checked(request.headers.get("idempotency-key"))
+        key = request.headers.get("idempotency-key")
+        if problems := list(_problems_with(key)):
+            raise InvalidOrder(problems)
         return await self._placed(await self._submitter.order_again(await self._job(request), key))
 
     async def resolve(self, request: Request) -> Response:
@@ -136,16 +145,14 @@ class Jobs:
         return job
 
 
-def _checked(key: str | None) -> str | None:
-    if key is not None and not 0 < len(key) <= MAX_KEY:
-        raise InvalidOrder([Problem("Idempotency-Key", f"must have 1 to {MAX_KEY} characters")])
-    return key
-
-
-def _with_key(data: dict[str, Any], key: str) -> dict[str, Any]:
-    if data.get("idempotency_key") not in (None, key):
-        raise InvalidOrder([Problem("idempotency_key", "differs from the header Idempotency-Key; give one of them")])
-    return {**data, "idempotency_key": key}
+def _problems_with(key: str | None, data: Any = None) -> Iterator[Problem]:
+    """What is wrong with the header Idempotency-Key, by itself or beside an order's field."""
+    if key is None:
+        return
+    if not 0 < len(key) <= MAX_KEY:
+        yield Problem("Idempotency-Key", f"must have 1 to {MAX_KEY} characters")
+    elif isinstance(data, dict) and data.get("idempotency_key") not in (None, key):
+        yield Problem("idempotency_key", "differs from the header Idempotency-Key; give one of them")
 
 
 def _object(data: Any) -> dict[str, Any]:

@@ -44,6 +44,33 @@ INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
             ("seconds", "must be one of 4, 6, 8"),
         ],
     ),
+    # what is wrong with its shape does not hide what the vendor would say of the rest
+    (
+        {"prompt": None, "seconds": "8", "aspect_ratio": "1:1", "colour": "red", "params": {"seed": "x", "mode": "z"}},
+        [
+            ("prompt", "input should be a valid string"),
+            ("seconds", "input should be a valid integer"),
+            ("colour", "is not a field of an order; a vendor's own fields belong into params"),
+            ("aspect_ratio", "must be one of 16:9, 9:16; for others of its sizes give params.size"),
+            (
+                "params.seed",
+                "is not on the vendor's page; set allow_unknown_params = true for the account to send it anyway",
+            ),
+            ("params.mode", "must be one of t2v, i2v, r2v"),
+        ],
+    ),
+    (
+        {"vendor": "nobody", "seconds": "8"},
+        [
+            ("seconds", "input should be a valid integer"),
+            ("vendor", "is not a configured account; configured: aivideoapi, vrex"),
+        ],
+    ),
+    (
+        {"images": "https://e.com/a.png", "params": {"mode": "i2v"}, "seconds": 5},
+        [("images", "input should be a valid list"), ("seconds", "must be one of 4, 6, 8")],
+    ),
+    ({"vendor": 7, "seconds": 5}, [("vendor", "input should be a valid string")]),
     (
         {"params": {"webhook_url": "https://evil.example"}},
         [("params.webhook_url", "is set by clipbell itself; leave it out")],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidOrder
-from schemas.order import ImageRule, Order, is_private_name, order_from_json
+from schemas.order import ImageRule, Order, is_private_name, order_from_json, salvaged
 
 WITH_DATA = ImageRule(max_bytes=1000)
 URLS_ONLY = ImageRule(max_bytes=None)
@@ -238,3 +238,23 @@ def test_a_vendor_that_takes_no_data_urls_says_so() -> None:
 def test_an_order_is_json_again() -> None:
     order = order_from_json({"vendor": "vrex", "prompt": "…", "metadata": {"k": None}})
     assert json.loads(order.canonical())["metadata"] == {"k": None}
+
+
+# --- what is left of a broken order ------------------------------------------------------------------------
+
+
+def left_of(data: Any) -> Order | None:
+    """What is salvaged of an order that cannot be read."""
+    with pytest.raises(InvalidOrder) as caught:
+        order_from_json(data)
+    return salvaged(data, caught.value.problems)
+
+
+def test_the_sound_fields_of_a_broken_order_are_left() -> None:
+    found = left_of({"vendor": "vrex", "prompt": 7, "seconds": "8", "tags": ["a", 7], "model": "x", "colour": "red"})
+    assert found == Order(vendor="vrex", prompt="A coast", model="x")
+
+
+@pytest.mark.parametrize("data", [[], None, {"prompt": "…"}, {"vendor": 7, "prompt": "…"}])
+def test_without_an_account_nothing_is_left(data: Any) -> None:
+    assert left_of(data) is None
