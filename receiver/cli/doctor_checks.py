@@ -103,7 +103,7 @@ def on_sqlite(version: str = sqlite3.sqlite_version) -> Finding:
     number = tuple(int(part) for part in version.split("."))
     if not WAL_RESET_SINCE <= number < WAL_RESET_UNTIL:
         return Finding("ok", "SQLite", version)
-    text = f"{version}; before 3.51.3 two programs that write to one file at once can damage it (WAL reset)"
+    text = f"{version}; a second writer can damage a file (WAL reset, mended in 3.51.3)"
     return Finding("ok", "SQLite", text, "clipbell alone writes to it, so open clipbell.db elsewhere only to read")
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 #: Seconds: the table is read again at least so often, and at most so often.
 LATEST, SOONEST = 10.0, 0.4
-ROWS = 12
+#: Rows of each table where there is no screen, and at least on one; lines of it that are none of theirs.
+ROWS, LEAST, FRAME = 12, 3, 6
 
 
 @verb(*REMOTE)
@@ -50,7 +51,7 @@ def _live(client: "Clipbell") -> None:
     shown = _tables(client)
     with Live(_titled(client, shown), console=screen.console(), auto_refresh=False, screen=True) as live:
         while True:
-            changed.wait(LATEST)
+            _wait(changed)
             changed.clear()
             try:
                 shown, away = _tables(client), ""
@@ -58,6 +59,16 @@ def _live(client: "Clipbell") -> None:
                 away = "  The server is away; this is how it was."
             live.update(_titled(client, shown, away), refresh=True)
             time.sleep(SOONEST)
+
+
+def _wait(changed: "threading.Event") -> None:
+    """Until something changes, the terminal's size too; or the longest while is over."""
+    import shutil
+
+    size = shutil.get_terminal_size()
+    for _ in range(round(LATEST / SOONEST)):
+        if changed.wait(SOONEST) or shutil.get_terminal_size() != size:
+            return
 
 
 def _follow(client: "Clipbell", changed: "threading.Event") -> None:
@@ -81,12 +92,18 @@ def _tables(client: "Clipbell") -> "Group":
     from rich.console import Group
     from rich.text import Text
 
-    width = shutil.get_terminal_size().columns
-    jobs = [job_row(each) for each in client.jobs(limit=ROWS)]
-    deliveries = [delivery_row(each) for each in client.deliveries(limit=ROWS)]
+    width, lines = shutil.get_terminal_size()
+    rows = rows_of(lines)
+    jobs = [job_row(each) for each in client.jobs(limit=rows)]
+    deliveries = [delivery_row(each) for each in client.deliveries(limit=rows)]
     return Group(
         screen.rich_table(COLUMNS, jobs, width), Text(), screen.rich_table(DELIVERY_COLUMNS, deliveries, width)
     )
+
+
+def rows_of(lines: int) -> int:
+    """How many rows of each table a terminal of so many lines has room for."""
+    return max((lines - FRAME) // 2, LEAST)
 
 
 def _titled(client: "Clipbell", tables: "Group", away: str = "") -> "Group":
