@@ -21,7 +21,7 @@ from handlers import page
 from handlers.masking import masked
 from handlers.pictures import picture_of
 from handlers.preview import of_mail
-from handlers.protocol import Done, HandlerType, Options, Outcome, Parcel, Tools
+from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Tools
 from handlers.smtp import address_of, connected, context, refusal, server_of, trouble
 from handlers.words import DIGEST_OVER, digest, shortened, story, urgent_first
 
@@ -102,6 +102,8 @@ class Email:
         """Send each event, or all in one mail where there are more than five."""
         from aiosmtplib import SMTPException
 
+        if parcels[0].target not in self._options.to:
+            return {parcel.key: GiveUp("this address is no longer in to") for parcel in parcels}
         mails = [list(parcels)] if len(parcels) > DIGEST_OVER else [[parcel] for parcel in parcels]
         # before the server has to wait for us
         written = [(mail, await self._written(mail)) for mail in mails]

@@ -404,6 +404,28 @@ def test_an_address_with_a_name_is_for_the_sender_only() -> None:
         options("smtp://h", to=["Ada <ada@example.com>"])
 
 
+def test_an_address_that_is_no_longer_configured_gets_nothing() -> None:
+    with mail_server(Mailbox()) as box:
+        outcomes = deliver(f"smtp://127.0.0.1:{box.port}", parcels(2, "eve@example.com"))
+    assert outcomes == dict.fromkeys(("dlv_1", "dlv_2"), GiveUp("this address is no longer in to"))
+    assert box.messages == []
+
+
+def test_no_field_of_an_event_can_add_a_header() -> None:
+    for end in ("\r\n", "\n", "\r", "\x85", "\u2028", "\x0b"):
+        hostile: Any = f"x{end}Bcc: eve@example.com{end}{end}body"
+        detail = {"text": hostile, "next_step": hostile, "code": hostile, "subject": hostile}
+        events = [replace(ALERT, detail=detail)]
+        for field in ("prompt", "model", "vendor_job_id", "job_id", "vendor", "account"):
+            given: dict[str, Any] = {"prompt": None, field: hostile}
+            events.append(replace(READY, **given))
+        for event in events:
+            mail = written(parcel(event, target=ADA))
+            names = ["Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+            assert mail.keys() == names
+            assert "\n" not in mail["Subject"]
+
+
 def test_each_address_is_a_target_once() -> None:
     assert HANDLER.targets(options("smtp://h", to=[ADA, BOB, ADA])) == (ADA, BOB)
 
