@@ -233,6 +233,8 @@ def test_a_poster_comes_with_the_mail_and_under_the_link(clipbell: Program, slac
             "smtp_url": f"smtp://127.0.0.1:{box.port}",
             "sender": "clips@example.org",
             "to": ["ada@example.com"],
+            # by then the poster is there, however slow the machine is
+            "events": ["clip.saved"],
         }
         clipbell.start()
         job, link = made(clipbell, slack)
