@@ -20,6 +20,9 @@ KEPT_HEADERS = frozenset(
 )
 
 
+LONGEST_HEADER = 500
+
+
 async def call(kit: Kit, account: Account, request: Request, timeout: float) -> Answer:
     """Make one call with an account's key, on a connection of its own, so that "not sent" is certain.
 
@@ -45,7 +48,7 @@ async def call(kit: Kit, account: Account, request: Request, timeout: float) -> 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that are kept, cut to a sane length."""
-    return {name: value[:500] for name, value in headers.items() if name in KEPT_HEADERS}
+    return {name: value[:LONGEST_HEADER] for name, value in headers.items() if name in KEPT_HEADERS}
 
 
 def evidence_of(kit: Kit, account: Account, job_id: str | None, kind: str, answer: Answer) -> Evidence:

@@ -36,7 +36,7 @@ def wants(route: Route, event: Event) -> bool:
         event.type in route.events
         and (not route.vendors or event.account is None or event.account in route.vendors)
         and (not route.tags or event.job_id is None or not route.tags.isdisjoint(event.tags))
-        and (event.job_id is None or _says(event.metadata, route.where))
+        and (not route.where or event.job_id is None or _says(event.metadata, route.where))
     )
 
 
@@ -59,15 +59,13 @@ class Router:
     def told(self, event: Event, *, but: str | None = None) -> Told:
         """The event with a delivery for each target of each handler that wants it, except the handler `but`."""
         end = _first_end(event) if any(route.perishable for route in self.routes) else None
-        return Told(
-            event,
-            tuple(
-                NewDelivery(self.mint("dlv_"), route.handler, target, end if route.perishable else None)
-                for route in self.routes
-                if route.handler != but and wants(route, event)
-                for target in route.targets
-            ),
-        )
+        deliveries = [
+            NewDelivery(self.mint("dlv_"), route.handler, target, end if route.perishable else None)
+            for route in self.routes
+            if route.handler != but and wants(route, event)
+            for target in route.targets
+        ]
+        return Told(event, tuple(deliveries))
 
     def to(self, handler: str, event: Event) -> tuple[NewDelivery, ...]:
         """Deliveries of an event to one handler by name, whether it would want it or not."""

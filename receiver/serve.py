@@ -82,7 +82,7 @@ async def _serve(settings: Settings, *, work: bool) -> int:
     try:
         app = Application(make_kit(settings, store), vitals)
         host, port = settings.listen
-        server = make_server(app, host, port)
+        server = make_server(app, host, port, hatch=app.callbacks)
         server.on_stop = app.stream.close
         server.on_start = lambda: _greet(settings, host, server.port)
         worker = WorkThread(Work(settings, store, vitals)) if work else None

@@ -14,7 +14,7 @@ from receiver.money import Stub, book_verdict, refund_of
 from receiver.routing import Mint, Router
 from receiver.store.protocol import AlertCleared, Change
 from schemas.event import Event, EventType, Source, Trust, Video, at
-from schemas.job import Claim, Job, JobState
+from schemas.job import Claim, Job, JobState, changed
 from schemas.report import Report, Said
 from schemas.vendor import Vendor
 
@@ -81,7 +81,7 @@ def settle(job: Job | None, report: Report, door: Door, rules: Rules) -> Change:
 
 def _open(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> Change:
     if job.vendor_job_id is None and report.vendor_job_id:
-        job = replace(job, vendor_job_id=report.vendor_job_id)
+        job = changed(job, vendor_job_id=report.vendor_job_id)
     if said not in STATES or (said is Said.COMPLETED and not any(video.is_usable for video in report.videos)):
         return _still_running(job, report, door, rules)
     if rules.wants_confirmation(door.source, said):
@@ -126,12 +126,13 @@ def _verdict(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> 
     vendor = rules.accounts[job.account].vendor
     source, trust = _belief(job, said, door.source)
     failure = refund_of(vendor, report) if said is Said.FAILED else None
+    moment = at(door.now)
     stub = Stub(rules.mint, door.now, door.evidence_id)
     books = book_verdict(job, vendor, report, failure, stub)
-    settled = replace(
+    settled = changed(
         job,
         state=STATES[said],
-        videos=with_ends(report.videos, vendor, at(door.now)) if failure is None else (),
+        videos=with_ends(report.videos, vendor, moment) if failure is None else (),
         failure=failure,
         cost=books.cost,
         booked=books.booked,
@@ -140,7 +141,7 @@ def _verdict(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> 
         next_at=None,
         claim=None,
     )
-    event = _event(settled, report, door, trust, rules.mint("evt_"))
+    event = _event(settled, report, moment, trust, rules.mint("evt_"))
     return Change(
         job=settled, told=(rules.router.told(event),), lines=books.lines, cleared=mended(job, door.now, rules)
     )
@@ -165,7 +166,7 @@ def with_ends(videos: tuple[Video, ...], vendor: Vendor, arrived: datetime) -> t
     return tuple(v if v.expires_at or not v.is_url else Video(v.url, v.mime_type, end) for v in videos)
 
 
-def _event(job: Job, report: Report, door: Door, trust: Trust, event_id: str) -> Event:
+def _event(job: Job, report: Report, received_at: datetime, trust: Trust, event_id: str) -> Event:
     assert job.settled_by is not None  # noqa: S101 - a verdict always has it; tells the type checker
     return Event(
         id=event_id,
@@ -174,8 +175,8 @@ def _event(job: Job, report: Report, door: Door, trust: Trust, event_id: str) ->
         account=job.account,
         job_id=job.id,
         vendor_job_id=job.vendor_job_id,
-        occurred_at=report.occurred_at or at(door.now),
-        received_at=at(door.now),
+        occurred_at=report.occurred_at or received_at,
+        received_at=received_at,
         source=job.settled_by,
         trust=trust,
         prompt=job.prompt,

@@ -235,6 +235,8 @@ def failure_from(payload: Reading, said: Said | None, refunded: bool | None = No
     """
     code = words = ""
     found = payload.maybe("error")
+    if found.is_null and said is not Said.FAILED:
+        return None
     if isinstance(found.value, dict):
         code, words = _word(found, "code"), _word(found, "message")
     else:
@@ -277,4 +279,4 @@ def _details(payload: Reading) -> str:
 
 def _word(payload: Reading, *names: str) -> str:
     value = payload.maybe(*names).value
-    return str(value)[:LONGEST_WORDS] if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return str(value)[:LONGEST_WORDS] if isinstance(value, (str, int)) and not isinstance(value, bool) else ""

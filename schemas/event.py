@@ -210,8 +210,9 @@ def rfc3339(when: datetime | None) -> str | None:
         return None
     if when.tzinfo is not UTC:
         when = when.astimezone(UTC)
-    digits = "seconds" if not when.microsecond else "microseconds" if when.microsecond % 1000 else "milliseconds"
-    return when.isoformat("T", digits)[:-6] + "Z"  # instead of +00:00
+    # what isoformat says ends in +00:00, before it six digits or none
+    text = when.isoformat()
+    return f"{text[:-9] if when.microsecond and not when.microsecond % 1000 else text[:-6]}Z"
 
 
 def moment(text: str | None) -> datetime | None:

@@ -31,9 +31,9 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reading:
-    """One JSON value and the path that led to it."""
+    """One JSON value and the path that led to it. Never changed; that is not enforced, since it would cost time."""
 
     value: Any
     path: str = ""
@@ -64,7 +64,13 @@ class Reading:
 
         Raises: Unreadable where this is neither an object nor null.
         """
-        inner = self.object().get(name) if self.value is not None else None
+        value = self.value
+        if isinstance(value, dict):
+            inner = value.get(name)
+        elif value is None:
+            inner = None
+        else:
+            raise self._wrong("an object")
         return Reading(inner, f"{self.path}.{name}" if self.path else name)
 
     @property
@@ -140,8 +146,10 @@ class Reading:
         value = self.value
         if isinstance(value, str) and len(value) <= MAX_DIGITS and _NUMBER_IN_TEXT.fullmatch(value):
             return Decimal(value)
-        if value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool)):
-            return None if value is None else Decimal(value)
+        if value is None or isinstance(value, Decimal):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return Decimal(value)
         raise self._wrong("a number")
 
     def flag(self) -> bool | None:
@@ -235,7 +243,7 @@ class Reading:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: inner if isinstance(inner, str) else _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     return float(value) if isinstance(value, Decimal) else value

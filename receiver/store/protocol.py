@@ -5,7 +5,7 @@ writes of one moment share one commit, with a savepoint each. A store that canno
 Times are microseconds since 1970 UTC. Ids are given by the caller.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -275,7 +275,7 @@ class Store(Accounts, Auditing, Parking, Protocol):
         """
         ...
 
-    async def apply(self, job_id: str, decide: Decide, evidence: Evidence | None = None) -> Applied:
+    def apply(self, job_id: str, decide: Decide, evidence: Evidence | None = None) -> Awaitable[Applied]:
         """Lock the job, decide, write everything the change asks for with the evidence, and commit.
 
         The evidence is kept whatever is decided, and under the change's verdict; it is kept also for a job that

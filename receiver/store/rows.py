@@ -95,6 +95,7 @@ def _foreign(name: str) -> Callable[[Job], tuple[str | None]]:
 _Part = tuple[tuple[str, ...], Callable[[Job], tuple[Any, ...]]]
 _ORDERED: _Part = (("ordered",), _ordered)
 _OUTCOME: _Part = (("outcome",), _outcome)
+_AS_IT_IS = frozenset(_PLAIN)
 _PARTS: Mapping[str, _Part] = {
     **{name: ((name,), _plain(name)) for name in _PLAIN},
     **{name: ((name,), _foreign(name)) for name in _FOREIGN},
@@ -127,10 +128,18 @@ _all_fields = attrgetter(*_PARTS)
 def _columns(job: Job, names: Iterable[str]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name in names:
+        if name in _AS_IT_IS:
+            columns[name] = getattr(job, name)
+            continue
         part, values = _PARTS[name]
         if part[0] not in columns:
             columns.update(zip(part, values(job), strict=True))
     return columns
+
+
+#: The outcome of a job without one, which is nearly every job that is read to be settled.
+_NOTHING: Mapping[str, Any] = {"videos": [], "failure": None, "claim": None}
+_NOTHING_TEXT = _encode(_NOTHING)
 
 
 def job_of(row: Row) -> Job:
@@ -140,7 +149,7 @@ def job_of(row: Row) -> Job:
         next_at, looks, tries, fence, sent_at, vendor_job_id, model, batch, idempotency_key, estimate, estimate_unit,
         cost, cost_unit, booked, booked_unit, quote, quote_unit, state, origin, settled_by, callback, ordered, outcome,
     ) = row  # fmt: skip
-    order, found = _decode(ordered), _decode(outcome)
+    order, found = _decode(ordered), _NOTHING if outcome == _NOTHING_TEXT else _decode(outcome)
     return Job(
         id=id_,
         vendor=vendor,

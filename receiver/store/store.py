@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
 from receiver.store import (
     batch,
     batches,
@@ -52,7 +50,7 @@ from receiver.store.protocol import (
 from receiver.store.readers import Readers
 from receiver.store.trials import Trial
 from receiver.store.writer import Tx, Verdict, Writer
-from schemas.errors import StoreUnavailable, Taken
+from schemas.errors import StoreUnavailable
 from schemas.event import Event
 from schemas.job import Job
 
@@ -114,15 +112,9 @@ class SqlStore:
             number += more
         return number
 
-    async def apply(self, job_id: str, decide: Decide, evidence: Evidence | None = None) -> Applied:
+    def apply(self, job_id: str, decide: Decide, evidence: Evidence | None = None) -> asyncio.Future[Applied]:
         """Lock the job, decide, and write everything that the change asks for."""
-        try:
-            applied: Applied = await self._writer.step(jobs.Apply(job_id, decide, evidence))
-        except IntegrityError as error:
-            if "vendor_job_id" in str(error.orig):
-                raise Taken("another job of this account has the vendor's job id already") from error
-            raise
-        return applied
+        return self._writer.step(jobs.Apply(job_id, decide, evidence))
 
     async def claim_jobs(self, now: int, until: int, limit: int) -> list[Job]:
         """Take the jobs that are due."""

@@ -3,9 +3,9 @@
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from schemas.errors import StoreUnavailable
+from schemas.errors import StoreUnavailable, Taken
 
 
 class Trial:
@@ -31,6 +31,15 @@ def unavailable(error: Exception) -> StoreUnavailable:
     told = StoreUnavailable(f"the store cannot commit: {reason_of(error)}")
     told.__cause__ = error
     return told
+
+
+def told_of(error: Exception) -> Exception:
+    """What a caller is told of a statement that was refused."""
+    if isinstance(error, IntegrityError) and "vendor_job_id" in str(error.orig):
+        told = Taken("another job of this account has the vendor's job id already")
+        told.__cause__ = error
+        return told
+    return error
 
 
 def reason_of(error: Exception) -> str:

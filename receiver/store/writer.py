@@ -19,7 +19,7 @@ from receiver import clock
 from receiver.store import sql, tables
 from receiver.store.backend import Backend
 from receiver.store.protocol import Changed
-from receiver.store.trials import Trial, reason_of, unavailable
+from receiver.store.trials import Trial, reason_of, told_of, unavailable
 from schemas.errors import StoreUnavailable
 
 LARGEST_GROUP = 256
@@ -123,9 +123,9 @@ class Writer:
 
     # --- for callers ---
 
-    async def step(self, step: Any) -> Any:
-        """Have a step decided and written; answer after the commit."""
-        return await self._ask(step, None)
+    def step(self, step: Any) -> asyncio.Future[Any]:
+        """Have a step decided and written; done after the commit. Raises: StoreUnavailable."""
+        return self._ask(step, None)
 
     async def work(self, work: Callable[[Tx], T]) -> T:
         """Have a piece of work done in the next group; answer after the commit."""
@@ -251,7 +251,7 @@ class Writer:
 
         error = self._apart(tx, decide)
         if error is not None and len(members) == 1:
-            members[0].error = error
+            members[0].error = told_of(error)
         elif error is not None:
             for member in members:
                 self._decide(tx, [member])

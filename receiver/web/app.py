@@ -37,7 +37,7 @@ class Application:
         self.submitter = Submitter(kit)
         self.stream = Stream(kit.store)
         health = Health(kit, vitals)
-        self._callbacks = Callbacks(kit, count=health.count_callback)
+        self.callbacks = Callbacks(kit, count=health.count_callback)
         described = Description()
         jobs, links = Jobs(kit, self.submitter, looker), LivingLinks(kit, looker)
         rooms = (health, described, jobs, links, Lists(kit), Books(kit), Catalogue(kit, looker), self.stream)
@@ -57,7 +57,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await self._callbacks(scope, receive, send)
+            await self.callbacks(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from heapq import nsmallest
 from http import HTTPStatus
 from math import inf
@@ -20,6 +21,8 @@ from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from receiver.web.hatch import Hatch, Letterhead, Reply, Visit, declared_length
 
 _HOST = re.compile(rb"[A-Za-z0-9_.:\[\]-]+")
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
@@ -68,13 +71,20 @@ class Refused(Exception):
 class Guard(HttpToolsProtocol):
     """One connection under the limits."""
 
+    #: uvicorn's own, or a visit in its place.
+    cycle: Any
     limits: ClassVar[Limits] = Limits()
+    hatch: ClassVar[Hatch | None] = None
+    letterhead: ClassVar[Letterhead] = Letterhead()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stage = Stage.IDLE
         self.receive_by = inf
         self.send_by = inf
+        #: When a visit behind the hatch is answered for whoever has not.
+        self.reply_by = inf
+        self._visit: Visit | None = None
         self._began = 0.0
         self._requests = 0
         #: Bytes of the head before the piece at hand, the piece's size, and bytes since the last of a body.
@@ -133,7 +143,8 @@ class Guard(HttpToolsProtocol):
         self._judge_head()
         self.stage = Stage.BODY
         self._silent = 0
-        super().on_headers_complete()
+        if self.hatch is None or not self._enter(self.hatch):
+            super().on_headers_complete()
         self.headers = []  # where trailers go, which nobody reads
         if self.url.startswith(self.limits.long_path):
             self.receive_by = self._began + self.limits.receive_long
@@ -150,6 +161,8 @@ class Guard(HttpToolsProtocol):
         self.receive_by = inf
         if self.cycle.response_complete:
             self._owe()
+        elif self.hatch is not None and self._visit is not None and self.cycle is self._visit:
+            self._hand_over(self.hatch, self._visit)
 
     def on_response_complete(self) -> None:
         """Start the clock of the next request, or of what is left of an answered one."""
@@ -158,6 +171,45 @@ class Guard(HttpToolsProtocol):
             self.receive_by = min(self.receive_by, self.loop.time() + self.limits.receive)
         elif self.stage is Stage.ANSWERING and self.cycle.response_complete:
             self._owe()
+
+    # --- behind the hatch ---
+
+    def _enter(self, hatch: Hatch) -> bool:
+        """Whether this request goes through the hatch; else it is the application's, as one that has to wait is."""
+        if not self.url.startswith(hatch.prefix) or self.parser.get_method() != b"POST" or b"?" in self.url:
+            return False
+        is_free = self.cycle is None or self.cycle.response_complete
+        if not is_free or self.flow.write_paused or self.parser.get_http_version() != "1.1":
+            return False
+        length = declared_length(self.headers)
+        guest = hatch.admit(self.url) if length is not None and length <= hatch.most else None
+        if guest is None:
+            return False
+        self.cycle = self._visit = Visit(guest, self.headers, keep_alive=self.parser.should_keep_alive())
+        return True
+
+    def _hand_over(self, hatch: Hatch, visit: Visit) -> None:
+        self.reply_by = self.loop.time() + hatch.patience
+        # not at once: a mistake in there must not look to the parser like one of the client
+        self.loop.call_soon(hatch.take, visit.guest, visit.headers, bytes(visit.body), partial(self._reply, visit))
+
+    def _reply(self, visit: Visit, reply: Reply) -> None:
+        """Write the answer of a visit, unless it was answered or its client has gone."""
+        if visit.response_complete or visit.disconnected:
+            return
+        visit.response_complete = True
+        self.reply_by = inf
+        own = self.server_state.default_headers
+        self.transport.write(self.letterhead.write(own, reply, keep_alive=visit.keep_alive))
+        if not visit.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def expire_visit(self) -> None:
+        """Answer for a hatch that has not replied in time."""
+        self.reply_by = inf
+        if self.hatch is not None and self._visit is not None:
+            self._reply(self._visit, self.hatch.late)
 
     def _owe(self) -> None:
         self.stage = Stage.IDLE
@@ -235,9 +287,9 @@ def _without_offer(data: bytes) -> bytes:
     return _UPGRADE.sub(b"\r\nIgnored:", head) + end + rest
 
 
-def guarded(limits: Limits) -> type[Guard]:
-    """Make the protocol class for uvicorn's configuration that holds these limits."""
-    return type("Guarded", (Guard,), {"limits": limits})
+def guarded(limits: Limits, hatch: Hatch | None = None) -> type[Guard]:
+    """Make the protocol class for uvicorn's configuration that holds these limits, and has this hatch."""
+    return type("Guarded", (Guard,), {"limits": limits, "hatch": hatch, "letterhead": Letterhead()})
 
 
 def sweep(connections: Collection[Any], now: float) -> None:
@@ -248,6 +300,8 @@ def sweep(connections: Collection[Any], now: float) -> None:
             connection.receive_by = now + connection.limits.receive
         elif connection.receive_by < now or connection.send_by < now:
             connection.expire()
+        elif connection.reply_by < now:
+            connection.expire_visit()
 
 
 def hurry(connections: Collection[Any], by: float) -> None:

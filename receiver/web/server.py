@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from receiver.web.guard import Limits, guarded, hurry, sweep
+from receiver.web.hatch import Hatch
 from schemas.errors import ConfigurationError, Problem
 
 BACKLOG = 2048
@@ -146,17 +147,19 @@ def _says_how_long(start: Message) -> bool:
     return False
 
 
-def make_server(app: ASGIApp, host: str, port: int, *, limits: Limits | None = None, graceful: int = 10) -> Server:
+def make_server(
+    app: ASGIApp, host: str, port: int, *, limits: Limits | None = None, graceful: int = 10, hatch: Hatch | None = None
+) -> Server:
     """Make a server that is bound already (port 0: any free one) and listens from `serve` on.
 
-    `graceful`: seconds for answers under way once it stops.
+    `graceful`: seconds for answers under way once it stops. `hatch`: what answers some requests in the app's place.
     Raises: ConfigurationError where it cannot listen there.
     """
     sockets = _bound(host, port)
     wrapped = _Edge(app)
     config = uvicorn.Config(
         wrapped,
-        http=guarded(_within_files(limits or Limits())),
+        http=guarded(_within_files(limits or Limits()), hatch),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -240,7 +240,7 @@ def test_a_caller_that_goes_away_leaves_its_write_done(play: Play) -> None:
             began.wait(5)
             return becoming(looks=5)(job)
 
-        call = asyncio.create_task(store.apply("job_0001", decide, evidence(1)))
+        call = asyncio.ensure_future(store.apply("job_0001", decide, evidence(1)))
         await asyncio.sleep(0)
         call.cancel()
         began.set()

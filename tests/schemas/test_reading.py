@@ -340,7 +340,7 @@ def test_a_callback_of_five_hundred_bytes_is_read_within_microseconds() -> None:
     body = json.dumps(
         {"event": "video.completed", "video_url": "https://e.com/" + "x" * 380, "seconds": 8, "cost": 0.136}
     ).encode()
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(1000):
         Reading.parse(body)
     # 4 µs on a quiet machine; this is for a thousand of them on a busy one
@@ -353,6 +353,6 @@ def test_a_body_of_a_quarter_megabyte_is_read_within_a_blink() -> None:
         b"[" + b"0.1," * 65_000 + b"1]",
         '"🎬'.encode() * 1 + b"x" * 260_000 + b'"',
     ):
-        began = time.perf_counter()
+        began = time.thread_time()
         Reading.parse(body)
-        assert time.perf_counter() - began < 1
+        assert time.thread_time() - began < 1

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.web.body import Disconnected, read_body
 from receiver.web.guard import Limits
+from receiver.web.hatch import Hatch
 from receiver.web.server import Server, make_server
 from schemas.errors import TooLarge
 
@@ -66,9 +67,9 @@ class Echo:
 
 
 @contextmanager
-def running(app: ASGIApp, **limits: Any) -> Iterator[Server]:
+def running(app: ASGIApp, *, hatch: Hatch | None = None, **limits: Any) -> Iterator[Server]:
     """Serve an application for the length of a block."""
-    server = make_server(app, "127.0.0.1", 0, limits=Limits(**limits), graceful=3)
+    server = make_server(app, "127.0.0.1", 0, limits=Limits(**limits), graceful=3, hatch=hatch)
     ready = threading.Event()
     server.on_start = ready.set
 
