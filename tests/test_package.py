@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-ROOMS = ("schemas", "handlers", "receiver")
+from tests.support.packages import ROOMS, ROOT, copy_sources
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
@@ -37,10 +36,7 @@ def _plain(name: str) -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the package, built from a copy of the sources, was installed."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("target")
-    for name in ROOMS:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    copy_sources(source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     subprocess.run([*pip, "--target", str(target), str(source)], check=True, stdin=subprocess.DEVNULL)
     return target

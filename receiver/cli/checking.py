@@ -70,6 +70,8 @@ def _run(
     if not quiet:
         kind = "Vendor" if hasattr(thing, "docs") else "Handler type"
         screen.say(f"{kind} {screen.styled(name, 'bold')}: {words.count(len(checks), 'promise')}\n")
+        if kind == "Handler type" and not any(each.over_http for each in checks):
+            screen.note("It made no call through tools.http, so what is promised of HTTP is not tried.\n")
     results = []
     for each in checks:
         results.append(result_of(each))

@@ -3,7 +3,7 @@
 import re
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import getdoc
 from pathlib import Path
@@ -25,6 +25,8 @@ class Check:
     promise: str
     why: str
     run: Callable[[], None]
+    #: Whether it is about HTTP calls, and so left out for a handler that makes none.
+    over_http: bool = False
 
     def __call__(self) -> None:
         """Look. Raises: Broken, or whatever the plug-in raised."""
@@ -57,7 +59,8 @@ def checks_of(thing: HandlerType | Vendor, case: Case | None = None) -> Sequence
     case = case or Case()
     found = [_named(check, partial(_on_stage, check, thing, case)) for check in handlers.ALWAYS]
     if _is_http(thing, case):
-        found += [_named(check, partial(_on_stage, check, thing, case)) for check in handlers.OVER_HTTP]
+        over_http = [_named(check, partial(_on_stage, check, thing, case)) for check in handlers.OVER_HTTP]
+        found += [replace(check, over_http=True) for check in over_http]
     return found
 
 

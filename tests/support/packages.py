@@ -1,10 +1,25 @@
-"""Packages on the import path for as long as a test lasts: a folder of vendor files, and installed distributions."""
+"""Packages on the import path for as long as a test lasts: a folder of vendor files, and installed distributions.
 
+And the sources of our own, to build from.
+"""
+
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import invalidate_caches
 from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+ROOMS = ("schemas", "handlers", "receiver")
+
+
+def copy_sources(target: Path) -> None:
+    """Copy what the package is built from, so that building leaves nothing among the sources."""
+    for name in ROOMS:
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, target)
 
 
 class Packages:

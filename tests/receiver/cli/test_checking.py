@@ -75,6 +75,7 @@ def test_a_vendor_is_checked_with_its_golden_pairs(tmp_path: Path) -> None:
 def test_an_installed_one_is_checked_by_its_name(tmp_path: Path) -> None:
     ended = clipbell("check", "ledger", folder=tmp_path)
     assert ended.out.startswith("Handler type ledger: 16 promises\n")
+    assert ended.err == "It made no call through tools.http, so what is promised of HTTP is not tried.\n\n"
 
 
 def test_what_cannot_be_checked_is_refused_in_a_sentence(tmp_path: Path) -> None:
