@@ -196,7 +196,7 @@ def test_a_clip_is_ordered_from_the_vendor_and_told_through_the_handler(
     done = desk.shell(listed, "home")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^phone +ntfy +unused", done.stdout, re.MULTILINE)
-    assert done.stdout.splitlines()[-1] == "phone  done"
+    assert done.stdout.splitlines()[-2:] == ["phone  done", "  it answered: ok"]
     [sample] = topic.seen
     assert (sample.method, sample.path, sample.headers["priority"]) == ("POST", "/my-secret-topic", "4")
     assert b"This is a test from clipbell" in sample.body

@@ -221,7 +221,7 @@ BAD: list[tuple[HandlerType, str, str]] = [
         "made deliver() raise UnicodeEncodeError: 'utf-8' codec can't",
     ),
     (replace(SOUND, make=NeedsAVideo), "next to nothing", "deliver() raised IndexError: tuple index out of range; it"),
-    (replace(SOUND, make=Blocks), "blocks the loop", "the event loop stood still for 1."),
+    (replace(SOUND, make=Blocks), "blocks the loop", "the event loop stood still for "),
     (replace(SOUND, make=GoesItsOwnWay), "every event", "it called ntfy.sh:443 by itself; HTTP must go through tools"),
     (replace(SOUND, make=Follows), "redirect", "it followed a redirect with ['POST']; a redirect is GiveUp"),
     (replace(SOUND, make=Deaf), "cancelled", "a cancelled deliver() "),
