@@ -33,10 +33,12 @@ pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
 
 @dataclass(frozen=True)
 class Desk:
-    """A reader's folders: one for each page, and one in which the program runs; what each page's check printed."""
+    """A reader's folders: one for each page, and one in which the program runs; what each page's check did."""
 
     folder: Path
     checked: Mapping[str, str]
+    #: What the checks left behind.
+    traces: tuple[Path, ...]
 
     def shell(self, text: str, folder: str) -> subprocess.CompletedProcess[str]:
         """Type commands in one of the folders, in the environment that the pages made."""
@@ -81,14 +83,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         pages.write(page, folder / name)
         checked[name] = typed(f". .venv/bin/activate\n{second}", folder / name)
     shutil.rmtree(clipbell)
-    return Desk(folder, checked)
+    return Desk(folder, checked, tuple(folder.rglob(".hypothesis")))
 
 
 def test_both_pages_end_with_every_promise_kept(desk: Desk) -> None:
     assert desk.checked["ntfy"].startswith("Handler type ntfy: 26 promises\n")
     assert desk.checked["acme"].startswith("Vendor acme: 33 promises\n")
     assert {text.splitlines()[-1] for text in desk.checked.values()} == {"Every promise holds."}
-    assert not list(desk.folder.rglob(".hypothesis"))
+    assert desk.traces == ()
 
 
 def test_the_pages_own_tests_pass(desk: Desk) -> None:

@@ -1,6 +1,9 @@
 """The verb check: runs the contract suite over a plug-in, for whoever writes one. Calls nobody, orders nothing."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,11 +40,22 @@ def check(
 ) -> None:
     """Check a plug-in against the contract."""
     things = {name: _found(name) for name in names}
-    results = {name: _run(name, thing, case, cases, quiet=given.as_json) for name, thing in things.items()}
+    with _without_traces():
+        results = {name: _run(name, thing, case, cases, quiet=given.as_json) for name, thing in things.items()}
     if given.as_json:
         screen.print_json([{"name": name, "results": [_json(each) for each in all_]} for name, all_ in results.items()])
     if any(each.outcome == "broken" for all_ in results.values() for each in all_):
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _without_traces() -> Iterator[None]:
+    """Let hypothesis keep its notes elsewhere than in the author's folder."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="clipbell-check-") as folder:
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
+        yield
 
 
 def _found(name: str) -> "HandlerType | Vendor":

@@ -14,7 +14,7 @@ from schemas.order import Order
 from schemas.reading import Reading
 from schemas.vendor import Vendor
 
-#: Nothing is written into the folder of whoever runs it, and one mistake is told at a time.
+#: No examples are written into the folder of whoever runs it, and one mistake is told at a time.
 FUZZ = settings(
     max_examples=50,
     suppress_health_check=[HealthCheck.too_slow],
