@@ -37,7 +37,7 @@ def handlers(
         typer.Option(metavar="FILE", help="With test: send nothing, write a page of what its messages look like."),
     ] = None,
 ) -> None:
-    """List handlers with their health; test one, or look at its messages."""
+    """List handlers with their health; test or preview one."""
     if action is None and preview is None:
         return _list(given)
     if action != "test" or not name:
