@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from email.message import EmailMessage
-from email.policy import SMTP as WIRE
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -22,15 +21,13 @@ from handlers.masking import masked
 from handlers.pictures import picture_of
 from handlers.preview import of_mail
 from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parcel, Tools
-from handlers.smtp import address_of, connected, context, refusal, server_of, trouble
+from handlers.smtp import WIRE, address_of, connected, context, refusal, server_of, trouble
 from handlers.words import DIGEST_OVER, digest, shortened, story, urgent_first
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
 _SUBJECT, _WHOLE = 150, 50
-#: Python 3.11 folds a header with spaces in the middle of words ("$0. 136"); ours are shorter than a line may be.
-_UNFOLDED = WIRE.clone(max_line_length=0)
 
 
 class EmailOptions(Options):
@@ -85,7 +82,6 @@ def render(
     shown = message.get_body(("html",))
     if picture and isinstance(shown, EmailMessage):
         shown.add_related(picture, "image", "jpeg", cid=f"<{cid}>", filename="clip.jpg", disposition="inline")
-    message.policy = _UNFOLDED
     return message
 
 

@@ -160,6 +160,12 @@ def test_a_subject_arrives_as_it_was_written(prompt: str) -> None:
     assert " · $0.136 · took" in got["Subject"]
 
 
+@pytest.mark.parametrize("prompt", ["A cat", "x" * 100, "日本語 🎬 " * 30, "é" * 80])
+def test_no_line_of_a_head_is_longer_than_mail_programs_read(prompt: str) -> None:
+    wire = render([parcel(replace(READY, prompt=prompt), target=ADA)], options("smtp://h"), tools(Path())).as_bytes()
+    assert max(map(len, wire.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 78
+
+
 def test_a_subject_is_kept_short() -> None:
     assert len(written(parcel(replace(READY, prompt="word " * 2000), target=ADA))["Subject"]) <= 150
 
