@@ -50,6 +50,7 @@ faults: $(READY) ## crashes, power cuts, full disks, hostile clients
 
 bench: $(READY) ## measurements, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.callbacks
+	$(BIN)/python -m tests.benchmarks.fan_out
 	$(BIN)/python -m tests.benchmarks.open_jobs
 
 constraints: $(READY) ## write down the versions that are installed

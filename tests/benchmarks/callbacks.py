@@ -117,7 +117,7 @@ def of_clipbell(stand: Stand, *, count: int, rate: int | None, work: bool) -> tu
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = asyncio.run(lay_out(folder, count, stand))
-        with program(folder, {"vrex": "http://127.0.0.1:9"}, _free_port()) as server:
+        with program(folder, {"vrex": "http://127.0.0.1:9"}, free_port()) as server:
             _configure(server, stand)
             server.start(*([] if work else ["--no-work"]))
             return load(server.port, lines, rate=rate), lines
@@ -132,7 +132,8 @@ def _configure(server: Program, stand: Stand) -> None:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
