@@ -1,11 +1,12 @@
 """Who is told of which clip, and how a handler is driven where its section says so. The real program."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from receiver.simulator import RunningSimulator
 from tests.support.faults import plant
-from tests.support.http_server import Reply, Server
+from tests.support.http_server import Reply, Server, serving
 from tests.support.program import Program
 
 
@@ -80,6 +81,31 @@ def test_a_rate_holds_back_and_loses_nothing(clipbell: Program, slack: Server) -
     assert len(times) == 7
     # counted when they set out, seen when they arrive
     assert all(later - earlier > 0.7 for earlier, later in zip(times, times[2:], strict=False))
+
+
+def most_at_once(server: Server, seconds: float) -> int:
+    """How many calls were open at the same time, each of which takes so many seconds at least."""
+    starts = sorted(seen.at for seen in server.seen)
+    return max(sum(start <= other < start + seconds for other in starts) for start in starts)
+
+
+def test_no_more_calls_run_at_once_than_a_section_says(clipbell: Program) -> None:
+    slowly = Reply(body=b"okay", pause=0.5)  # after each byte
+    with serving(slowly) as two, serving(slowly) as usual:
+        section = {"type": "webhook", "secret": "whsec_" + "a" * 44, "events": ["video.completed"]}
+        clipbell.handlers |= {
+            "two": {**section, "url": two.url, "concurrency": 2},
+            "usual": {**section, "url": usual.url},
+        }
+        clipbell.start()
+        with ThreadPoolExecutor(10) as pool:
+            orders = list(pool.map(lambda number: clipbell.order(prompt=f"Clip {number}"), range(10)))
+        for job in orders:
+            clipbell.delivered(job["id"], "two", seconds=60)
+            clipbell.delivered(job["id"], "usual", seconds=60)
+        assert most_at_once(two, 1.4) == 2
+        # the control: without it there are more
+        assert most_at_once(usual, 1.4) > 2
 
 
 def test_a_timeout_of_ones_own_ends_a_call(clipbell: Program, slack: Server) -> None:
