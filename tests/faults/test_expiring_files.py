@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from receiver.simulator import RunningSimulator, SimulatorSettings
+from receiver.simulator.files import LENGTHS, film
 from tests.support.faults import plant
 from tests.support.http_server import closed_port
 from tests.support.program import Program, program
 
-CLIPS = Path("receiver/simulator/clips")
 #: kind -> of how many requests it strikes one, and its parameters
 HARM: dict[str, tuple[float, dict[str, Any]]] = {
     "download.403": (0.10, {}),
@@ -107,7 +107,8 @@ def all_items(clipbell: Program, path: str) -> Iterator[dict[str, Any]]:
 def unsaved(clipbell: Program) -> list[str]:
     """Files of completed jobs that are not there, or not what the vendor has."""
     saved = {(clip["job_id"], clip["number"]): Path(clip["path"]) for clip in all_items(clipbell, "/v1/clips")}
-    films = [path.read_bytes() for path in CLIPS.glob("*.mp4")]
+    # of these orders each has a wide picture, whichever its length
+    films = [film(seconds, 1280, 720) for seconds in LENGTHS]
     found = []
     for job in all_items(clipbell, "/v1/jobs"):
         for number in range(1, max(len(job["videos"]), 1) + 1):
@@ -120,8 +121,8 @@ def unsaved(clipbell: Program) -> list[str]:
 def is_the_vendors(content: bytes, job: dict[str, Any], number: int, films: list[bytes]) -> bool:
     """Whether a file is one of the simulator's films with the label of this job behind it."""
     label = f"{job['vendor']} {job['vendor_job_id']} {number} ".encode()
-    film, _, rest = content.rpartition(b"free" + label)
-    return rest.isdigit() and film[:-4] in films
+    beginning, _, rest = content.rpartition(b"free" + label)
+    return rest.isdigit() and beginning[:-4] in films
 
 
 def all_are_saved(folder: Path, count: int, seconds: float, seed: int, *, mildly: float = 1) -> None:
