@@ -32,7 +32,8 @@ class Room:
         free = await in_thread(free_bytes, self.folder)
         if free is None or free - more >= self.keep_free:
             return
-        found = f"of {size(free)} free, {say_size(self.keep_free)} must stay so (keep_free)"
+        kept = say_size(self.keep_free)
+        found = f"{size(free)} are free, of which {size(self.keep_free)} must stay so (keep_free = {kept})"
         raise OSError(errno.ENOSPC, f"{found}, and {size(more)} are to come" if more else found)
 
     def verdict(self, error: OSError, place: str) -> TryLater:

@@ -46,7 +46,7 @@ WORDS: Mapping[str, Word] = {
     ),
     # what the folder's handler says of it: a disk's words, or a floor's
     "disk.low": Word(
-        "Clips cannot be saved: {reason}",
+        "Clips wait for room: {reason}",
         "Make room there (keep_free of [handlers.{handler}] says how much stays free); downloads wait and go on by"
         " themselves, callbacks are still taken",
     ),

@@ -198,7 +198,7 @@ def test_clips_wait_for_room_on_their_disk_while_callbacks_are_taken(disk: Path,
         assert is_ready(clipbell)
         said = clipbell.command("alerts").stdout
         assert "disk.low" in said
-        assert "2MiB must stay so (keep_free)" in said
+        assert "2.1 MB must stay so (keep_free = 2MiB)" in said
         assert "less than the 2MiB that must stay free" in clipbell.command("doctor").stdout
         (disk / "ballast").unlink()
         eventually_saved(clipbell, caller)

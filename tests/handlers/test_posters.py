@@ -1,6 +1,8 @@
 """Posters: a picture beside the file, drawn by a process of its own; without one the file is saved all the same."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from handlers import posters
+from handlers import poster_program, posters
 from handlers.downloader import HANDLER, DownloaderOptions
 from handlers.poster_program import draw
 from handlers.posters import poster_of
@@ -75,3 +77,34 @@ def test_a_drawing_that_takes_too_long_is_ended(film: Path, monkeypatch: pytest.
 def test_a_small_film_keeps_its_size(film: Path, tmp_path: Path) -> None:
     draw(str(film), str(tmp_path / "poster.jpg"))
     assert (tmp_path / "poster.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+
+
+LIMITED = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import poster_program, resource
+poster_program.limit()
+print(resource.getrlimit(resource.RLIMIT_CPU)[0], resource.getrlimit(resource.RLIMIT_FSIZE)[0])
+try:
+    bytearray(5 << 30)
+except MemoryError:
+    print("no memory")
+try:
+    open(sys.argv[2], "wb").write(bytes(9 << 20))
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other limits")
+def test_the_program_that_draws_has_little_memory_time_and_disk(tmp_path: Path) -> None:
+    folder = str(Path(str(poster_program.__file__)).parent)
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", LIMITED, folder, str(tmp_path / "large")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.stdout.splitlines() == ["20 8388608", "no memory", "File too large"]
+    assert (tmp_path / "large").stat().st_size == 8 << 20

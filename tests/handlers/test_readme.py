@@ -14,6 +14,7 @@ import pytest
 
 import handlers
 from handlers.protocol import Done, HandlerType, Outcome
+from receiver.registry import handler_types
 from receiver.suite import checks_of
 from receiver.suite.stage import Case
 from tests.support import pages
@@ -37,6 +38,14 @@ def example() -> HandlerType:
     found = module.__dict__["HANDLER"]
     assert isinstance(found, HandlerType)
     return found
+
+
+def test_every_option_of_every_type_is_explained() -> None:
+    rows = {line.split("`")[1]: line for line in README.splitlines() if line.startswith("| `")}
+    for name, kind in handler_types().items():
+        missing = [option for option in kind.options.model_fields if f"`{option}`" not in rows[name]]
+        assert (name, missing) == (name, [])
+    assert set(rows) >= set(handler_types())
 
 
 def test_the_example_posts_a_line() -> None:

@@ -64,8 +64,8 @@ def test_nothing_is_fetched_while_less_than_the_floor_is_free(tmp_path: Path) ->
         assert server.seen == []
     assert waits(outcome, tmp_path)
     assert isinstance(outcome, TryLater)
-    assert "900000TiB must stay so (keep_free)" in outcome.reason
-    assert outcome.reason.startswith(f"{tmp_path}/clips cannot be written: of ")
+    assert "must stay so (keep_free = 900000TiB)" in outcome.reason
+    assert outcome.reason.startswith(f"{tmp_path}/clips cannot be written: ")
     assert left(tmp_path) == set()
 
 

@@ -134,7 +134,7 @@ def test_a_perishable_delivery_is_tried_again_after_a_second() -> None:
     assert finish(TryLater("HTTP 500"), perishable=True).next_at == NOON + SECOND
 
 
-FULL = TryLater("/clips cannot be written: of 3 bytes free, 1GiB must stay so", no_room_at="/clips")
+FULL = TryLater("/clips cannot be written: no space left on device", no_room_at="/clips")
 
 
 def test_waiting_for_room_is_told_through_the_others_and_is_one_attempt() -> None:
@@ -142,7 +142,7 @@ def test_waiting_for_room_is_told_through_the_others_and_is_one_attempt() -> Non
     assert (first.state, first.attempt) == ("pending", Attempt(NOON, "no_room", FULL.reason, "/clips"))
     (raised,) = first.raised
     assert (raised.code, raised.subject, raised.job_id) == ("disk.low", "/clips", None)
-    assert raised.text == f"Clips cannot be saved: {FULL.reason}"
+    assert raised.text == f"Clips wait for room: {FULL.reason}"
     assert [told.handler for told in raised.told.deliveries] == ["mail"]
     waited = replace(delivery(), attempts=(Attempt(NOON - 60 * SECOND, "no_room", "", "/clips"),))
     again = ending(Ending(Claimed(waited, EVENT, None), FULL, True, NOON, 0.5), rules("never", *BOTH))
