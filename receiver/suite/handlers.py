@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
 from receiver.clock import monotonic
-from receiver.suite.events import EVENTS, FAILED, READY
+from receiver.suite.events import EVENTS, FAILED, READY, tools
 from receiver.suite.http_server import Reply, serving
 from receiver.suite.options import (
     a_missing_option_is_named,
@@ -224,6 +224,19 @@ def no_outcome_cause_repr_or_log_tells_a_secret(trial: Trial) -> None:
     _hold_silence(secrets, "a target", trial.kind.targets(options))
 
 
+def its_preview_tells_no_secret_and_lets_no_prompt_write_html(trial: Trial) -> None:
+    """A preview is opened in a browser, from a file that may be passed on; a prompt is a stranger's text."""
+    show = trial.kind.preview
+    if show is None:
+        return
+    options, made = trial.options(), tools(trial.stage.folder, http=NoWay())
+    for event in EVENTS:
+        hostile = replace(event, prompt="<script>alert(1)</script>", model="<script>", tags=("<script>",))
+        page = show(options, made, [Parcel("dlv_1", hostile, trial.kind.targets(options)[0], elapsed=75)], None)
+        _hold_silence(trial.secrets(), f"the preview of {event.type.value}", page)
+        hold("<script" not in page, f"the preview of {event.type.value} takes HTML from a prompt; use html.escape")
+
+
 # --- how often it acts --------------------------------------------------------------------------------------
 
 
@@ -343,6 +356,7 @@ ALWAYS: tuple[Check, ...] = (
     an_event_that_says_next_to_nothing_gets_an_outcome,
     words_that_nobody_should_write_get_an_outcome,
     no_outcome_cause_repr_or_log_tells_a_secret,
+    its_preview_tells_no_secret_and_lets_no_prompt_write_html,
     its_refusals_of_options_tell_no_secret,
     what_is_secret_is_declared_so,
     the_same_key_twice_has_one_effect,

@@ -32,9 +32,9 @@ def test_a_good_handler_holds_every_promise(tmp_path: Path) -> None:
     ended = clipbell("check", "clipbell_ntfy:HANDLER", folder=tmp_path)
     lines = ended.out.splitlines()
     assert (ended.code, ended.err) == (0, "")
-    assert lines[0] == "Handler type clipbell_ntfy:HANDLER: 26 promises"
+    assert lines[0] == "Handler type clipbell_ntfy:HANDLER: 27 promises"
     assert lines[-1] == "Every promise holds."
-    assert sum(line.startswith("  holds  ") for line in lines) == 26
+    assert sum(line.startswith("  holds  ") for line in lines) == 27
 
 
 def test_a_broken_promise_is_said_with_its_reason(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_vendor_that_takes_an_unknown_word_for_a_failure_is_told_what_its_page
 
 def test_an_installed_one_is_checked_by_its_name(tmp_path: Path) -> None:
     ended = clipbell("check", "ledger", folder=tmp_path)
-    assert ended.out.startswith("Handler type ledger: 16 promises\n")
+    assert ended.out.startswith("Handler type ledger: 17 promises\n")
     assert ended.err == "It made no call through tools.http, so what is promised of HTTP is not tried.\n\n"
 
 

@@ -197,6 +197,14 @@ class OpenSound(Sound):
         self.url, self.tools = options.url, tools
 
 
+def shows_the_prompt(options: Any, tools: Tools, parcels: Sequence[Parcel], poster: bytes | None) -> str:
+    return f"<p>{parcels[0].event.prompt}</p>"
+
+
+def shows_the_address(options: Any, tools: Tools, parcels: Sequence[Parcel], poster: bytes | None) -> str:
+    return f"<p>to {options.url.get_secret_value()}</p>"
+
+
 BAD: list[tuple[HandlerType, str, str]] = [
     (replace(SOUND, make=TellsItsAddress), "tells a secret", "the outcome after its own words tells a secret: …"),
     (replace(SOUND, make=RaisesItsAddress), "tells a secret", "the exception after its own words tells a secret"),
@@ -245,6 +253,8 @@ BAD: list[tuple[HandlerType, str, str]] = [
     (replace(SOUND, targets=lambda _: ()), "has targets", "targets() names none for the example"),
     (replace(SOUND, targets=lambda _: ("a", "a")), "has targets", "targets() names one twice: ('a', 'a')"),
     (replace(SOUND, targets=lambda o: (o.url.get_secret_value(),)), "tells a secret", "a target tells a secret: …"),
+    (replace(SOUND, preview=shows_the_prompt), "preview", "video.completed takes HTML from a prompt; use html.escape"),
+    (replace(SOUND, preview=shows_the_address), "preview", "the preview of video.completed tells a secret: …"),
     (replace(SOUND, max_batch=0), "sound limits", "max_batch is 0; it must be 1 or more"),
     (replace(SOUND, timeout=0), "sound limits", "timeout is 0 s; it must be more than nothing"),
     (replace(SOUND, events=()), "sound limits", "events must name one EventType or more"),
