@@ -28,7 +28,7 @@ from tests.support.waiting import eventually
 ROOT = Path(__file__).parent.parent
 HANDLER, VENDOR = ((ROOT / room / "README.md").read_text("utf-8") for room in ("handlers", "schemas"))
 KEY = "sk-0123456789abcdef"
-pytestmark = [pytest.mark.package, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.package, pytest.mark.timeout(1800)]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environ |= {"PATH": f"{folder.parent}/bin:{os.environ['PATH']}", "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
     environ |= {"PIP_QUIET": "1", "COLUMNS": "100"}
     script = ["bash", "-eu", "-o", "pipefail", "-c", text]
-    return subprocess.run(script, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(script, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=900)
 
 
 def typed(text: str, folder: Path) -> str:
