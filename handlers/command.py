@@ -36,7 +36,7 @@ class CommandOptions(Options):
     """`argv`: the program and its arguments; `timeout`: how long it may run, such as `"60s"`."""
 
     argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    timeout: str = "60s"
+    timeout: str = Field("60s", examples=["60s"])
 
     @field_validator("argv")
     @classmethod

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
-from pydantic import field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from handlers.fetching import DeadUrl, Fetcher, Source, Stop
 from handlers.landing import Partial, in_thread
@@ -35,10 +35,10 @@ class DownloaderOptions(Options):
     """
 
     target: str
-    name: str = "{vendor}/{job_id}-{n}"
-    max_size: str = "2GiB"
-    keep_free: str = "1GiB"
-    posters: bool = False
+    name: str = Field("{vendor}/{job_id}-{n}", examples=["{vendor}/{job_id}-{n}"])
+    max_size: str = Field("2GiB", examples=["2GiB"])
+    keep_free: str = Field("1GiB", examples=["1GiB"])
+    posters: StrictBool = Field(False, examples=[True])
 
     @field_validator("target")
     @classmethod

@@ -59,7 +59,7 @@ def run_migrate(settings: Settings) -> int:
     """Bring the database to this version's schema. Answers the exit code."""
     from receiver.store import migrate
 
-    sys.stdout.write(f"{migrate(settings.database_url)}\n")
+    sys.stdout.write(f"The database has the schema of this version ({migrate(settings.database_url)}).\n")
     return 0
 
 
@@ -77,6 +77,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def _serve(settings: Settings, *, work: bool) -> int:
+    stop = _stop_on_signals()
     vitals = Vitals(clock.monotonic, works=work, last_beat=clock.monotonic())
     store = await open_store(settings.database_url)
     try:
@@ -87,9 +88,12 @@ async def _serve(settings: Settings, *, work: bool) -> int:
         server.on_start = lambda: _greet(settings, host, server.port)
         worker = WorkThread(Work(settings, store, vitals)) if work else None
         await _begin(settings, store, worker)
+        # told to end before it listened, it does not listen for long
+        ending = asyncio.create_task(_then(stop, server.stop))
         try:
             await server.serve()
         finally:
+            ending.cancel()
             if worker is not None:
                 worker.stop()
             await app.submitter.drain(GRACE_ORDERS)
@@ -127,10 +131,11 @@ def _greet(settings: Settings, host: str, port: int) -> None:
 
 
 async def _work(settings: Settings) -> int:
+    stop = _stop_on_signals()
     vitals = Vitals(clock.monotonic, last_beat=clock.monotonic())
     store = await open_store(settings.database_url)
     try:
-        await Work(settings, store, vitals).run(_stop_on_signals())
+        await Work(settings, store, vitals).run(stop)
     finally:
         await store.close()
     return 0
@@ -139,6 +144,11 @@ async def _work(settings: Settings) -> int:
 async def _wait() -> int:
     await _stop_on_signals().wait()
     return 0
+
+
+async def _then(event: asyncio.Event, act: Callable[[], None]) -> None:
+    await event.wait()
+    act()
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -5,7 +5,6 @@ Each section is checked for itself; what ties one to another (a handler to its t
 """
 
 import ipaddress
-import json
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -13,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, SecretStr
 
-from receiver.settings_source import Text
+from receiver.settings_source import Text, unquoted
 from receiver.store.protocol import Rate
 from schemas.addresses import Network
 from schemas.event import MICROS, EventType, Money
@@ -49,16 +48,6 @@ def _span(value: Any) -> float:
 def _rate(value: Any) -> Rate:
     count, seconds = parse_rate(_text(value))
     return Rate(count, int(seconds * MICROS))
-
-
-def _unquoted(value: Any) -> Any:
-    """A number or a truth value that the environment could only give as text."""
-    if not isinstance(value, Text):
-        return value
-    try:
-        return json.loads(value.lower())
-    except ValueError:
-        return value
 
 
 def _count(value: int) -> int:
@@ -215,8 +204,8 @@ OneRate = Annotated[Rate, PlainValidator(_rate)]
 Rates = Annotated[tuple[OneRate, ...], Field(strict=False)]
 Amount = Annotated[Decimal, PlainValidator(_amount)]
 Worth = Annotated[Decimal, PlainValidator(_worth)]
-Count = Annotated[int, BeforeValidator(_unquoted), AfterValidator(_count)]
-Flag = Annotated[bool, BeforeValidator(_unquoted)]
+Count = Annotated[int, BeforeValidator(unquoted), AfterValidator(_count)]
+Flag = Annotated[bool, BeforeValidator(unquoted)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Where = Annotated[dict[str, Any], PlainValidator(_where)]
 Words = dict[str, Annotated[Said, Field(strict=False)]]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from handlers.protocol import Options
-from receiver.settings_source import KeyPath, Source
+from receiver.settings_source import KeyPath, Source, unquoted
 from schemas.errors import Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,7 +26,11 @@ _SENTENCES = {
     "tuple_type": "must be a list in brackets",
     "list_type": "must be a list in brackets",
     "dict_type": "must be a section of its own",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
 }
+#: Characters from which on a value is looked for anywhere in a sentence.
+_TELLING = 8
 #: How pydantic begins what it has to say itself.
 _SHOULD = re.compile(r"^\w+ should(?= )")
 
@@ -58,7 +62,7 @@ class Desk:
         `examples`: values that would do, by key (else the model's own). `others`: keys that belong there too.
         """
         noted = len(self.problems)
-        whole = self._with_secrets(model, data, path)
+        whole = _unquoted(model, self._with_secrets(model, data, path))
         try:
             checked = model.model_validate(whole)
         except ValidationError as error:
@@ -89,6 +93,12 @@ class Desk:
         return value
 
 
+def _unquoted(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with numbers and truth values for what the environment could only give as text."""
+    plain = {name for name, field in model.model_fields.items() if field.annotation in (bool, int)}
+    return {name: unquoted(value) if name in plain else value for name, value in data.items()}
+
+
 def _mentions_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(_mentions_secret(part) for part in get_args(annotation))
 
@@ -114,9 +124,20 @@ def _sentence(found: ErrorDetails, place: KeyPath, model: type[BaseModel], other
         return "must be " + str(found["ctx"]["expected"]).replace("'", '"')
     text = _SENTENCES.get(kind) or _SHOULD.sub("must", found["msg"].removeprefix("Value error, "))
     given = found["input"]
-    if issubclass(model, Options) and isinstance(given, str) and given:
-        text = text.replace(given, "…")  # a plug-in's own words may repeat what it was given
+    if _is_a_plug_in(model) and isinstance(given, str) and given:
+        text = _without(given, text)
     return text[:1].lower() + text[1:]
+
+
+def _is_a_plug_in(model: type[BaseModel]) -> bool:
+    return issubclass(model, Options) and not model.__module__.startswith("handlers.")
+
+
+def _without(given: str, text: str) -> str:
+    """A plug-in's own words may repeat what it was given; a few letters only count as a word of their own."""
+    if len(given) >= _TELLING:
+        return text.replace(given, "…")
+    return re.sub(rf"(?<!\w){re.escape(given)}(?!\w)", "…", text)
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -29,6 +29,16 @@ class Text(str):
     __slots__ = ()
 
 
+def unquoted(value: Any) -> Any:
+    """A number or a truth value that the environment could only give as text."""
+    if not isinstance(value, Text):
+        return value
+    try:
+        return json.loads(value.lower())
+    except ValueError:
+        return value
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Everything that was configured, as it was written. `variables`: which keys came from the environment."""

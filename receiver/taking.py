@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,10 +35,12 @@ class Taker:
 
         Raises: InvalidOrder.
         """
-        vendor_job_id = data.get("vendor_job_id")
-        if not isinstance(vendor_job_id, str) or not is_job_id(vendor_job_id):
-            raise InvalidOrder([Problem("vendor_job_id", WANTED_ID)])
-        account, order = self._known(data, {"vendor_job_id"})
+        given = data.get("vendor_job_id")
+        vendor_job_id = given if isinstance(given, str) and is_job_id(given) else ""
+        account, order = self._known(
+            {name: value for name, value in data.items() if name != "vendor_job_id"},
+            [] if vendor_job_id else [Problem("vendor_job_id", WANTED_ID)],
+        )
         found = await self._kit.store.job_by_vendor_id(account.name, vendor_job_id)
         if found is not None:
             return found, False
@@ -63,7 +65,7 @@ class Taker:
 
         Raises: InvalidOrder, Conflict where no callback could come.
         """
-        account, order = self._known(data, frozenset())
+        account, order = self._known(data, [])
         now = self._kit.now()
         job = self._job(account, order, Origin.EXPECTED)
         url = self._kit.callback_url(account, job.id)
@@ -128,18 +130,24 @@ class Taker:
         except VendorBusy:
             return job  # the keeper looks when it is its turn
 
-    def _known(self, data: Mapping[str, Any], more: frozenset[str] | set[str]) -> tuple[Account, Order]:
-        problems = [
-            Problem(name, "is not a field here") for name in data if name not in KNOWN_FIELDS and name not in more
-        ]
-        if problems:
-            raise InvalidOrder(problems)
-        fields = {name: value for name, value in data.items() if name in KNOWN_FIELDS}
-        order = order_from_json({"prompt": "", **fields})
-        account = self._kit.settings.accounts.get(order.vendor)
-        if account is None:
+    def _known(self, data: Mapping[str, Any], problems: Sequence[Problem]) -> tuple[Account, Order]:
+        """The account and what is known of the order.
+
+        Raises: InvalidOrder with these problems and every other.
+        """
+        unknown = [Problem(name, "is not a field here") for name in data if name not in KNOWN_FIELDS]
+        found = [*problems, *unknown]
+        order = None
+        try:
+            order = order_from_json({"prompt": "", **{name: data[name] for name in data if name in KNOWN_FIELDS}})
+        except InvalidOrder as error:
+            found += error.problems
+        account = self._kit.settings.accounts.get(str(data.get("vendor")))
+        if account is None and all(problem.field != "vendor" for problem in found):
             known = ", ".join(sorted(self._kit.settings.accounts)) or "none"
-            raise InvalidOrder([Problem("vendor", f"is not a configured account; configured: {known}")])
+            found.append(Problem("vendor", f"is not a configured account; configured: {known}"))
+        if found or order is None or account is None:
+            raise InvalidOrder(found)
         return account, order
 
     def _job(self, account: Account, order: Order, origin: Origin) -> Job:

@@ -102,13 +102,27 @@ def problems_of(error: ValidationError) -> list[Problem]:
     ]
 
 
+#: What pydantic finds in the fields above, in our words.
+_SENTENCES = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} members",
+}
+
+
 def _sentence(found: Any) -> str:
     if found["type"] == "extra_forbidden":
         return "is not a field of an order; a vendor's own fields belong into params"
     if found["type"] == "missing":
         return "is missing"
-    text = str(found["msg"]).removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+    if found["type"] in _SENTENCES:
+        return _SENTENCES[found["type"]].format_map(found.get("ctx", {}))
+    return str(found["msg"]).removeprefix("Value error, ")
 
 
 # --- images ------------------------------------------------------------------------------------------

@@ -6,9 +6,8 @@ Its verbs talk to the running server; only that opens the database.
 import os
 import sys
 
-from receiver.cli.trouble import FAILED, INTERRUPTED, verdict_on
-
 DEBUG = "CLIPBELL_DEBUG"
+FAILED, INTERRUPTED = 1, 130
 
 
 def main() -> None:
@@ -22,6 +21,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
+        # here, because an interrupt may come while they are imported
         from receiver.cli.verbs import app
 
         app(prog_name="clipbell")
@@ -34,6 +34,8 @@ def _run() -> int:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        from receiver.cli.trouble import verdict_on
+
         verdict = verdict_on(error)
         sys.stderr.write("".join(f"{line}\n" for line in verdict.lines))
         return verdict.code

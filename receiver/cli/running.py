@@ -1,5 +1,6 @@
 """The verbs that run the program: serve, work, migrate, simulate. They only hand over."""
 
+import signal
 import sys
 from typing import Annotated
 
@@ -15,6 +16,7 @@ def serve(
     no_work: Annotated[bool, typer.Option("--no-work", help="Only the web application, not the work.")] = False,
 ) -> None:
     """Run the web application and the work."""
+    _end_quietly()
     from receiver.serve import run
 
     raise typer.Exit(run(given.settings(), work=not no_work))
@@ -23,9 +25,15 @@ def serve(
 @verb(*LOCAL)
 def work(given: Given) -> None:
     """Run the work alone (PostgreSQL)."""
+    _end_quietly()
     from receiver.serve import run_work
 
     raise typer.Exit(run_work(given.settings()))
+
+
+def _end_quietly() -> None:
+    """End with 0 on SIGTERM from the first moment on, not only once there is something to stop."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 @verb(*LOCAL)

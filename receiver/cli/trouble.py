@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SENT = "What was asked may have been done all the same: look (`clipbell jobs`) before you repeat it."
-FAILED, WRONG, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+FAILED, WRONG, UNREACHABLE = 1, 2, 3
 
 
 class Failure(Exception):
@@ -56,7 +56,7 @@ def verdict_on(error: Exception) -> Verdict:
 
 
 def _of_server(error: Exception) -> Verdict | None:
-    from receiver.client import ClipbellError, NoToken, ServerUnreachable, Unauthorized
+    from receiver.client import BadAddress, ClipbellError, NoToken, ServerUnreachable, Unauthorized
 
     if not isinstance(error, ClipbellError):
         return None
@@ -64,6 +64,8 @@ def _of_server(error: Exception) -> Verdict | None:
     if isinstance(error, ServerUnreachable):
         hint = "Start it with `clipbell serve`, or name another with --server URL."
         return Verdict(UNREACHABLE, (text, _SENT if error.sent else hint))
+    if isinstance(error, BadAddress):
+        return Verdict(WRONG, (f"--server: {error!s}.",))
     if isinstance(error, Unauthorized | NoToken):
         hint = "Use the configuration that the server runs with (--config), or its api_token in CLIPBELL_API_TOKEN."
         return Verdict(WRONG, ("The server does not take this API token.", hint))

@@ -10,6 +10,7 @@ with Clipbell(token="…") as bell:
 from .books import Finding, FindingSum, LedgerLine, LedgerSum
 from .client import AsyncClipbell, Clipbell
 from .errors import (
+    BadAddress,
     ClipbellError,
     InvalidOrder,
     NotFound,
@@ -47,6 +48,7 @@ __all__ = [
     "Alert",
     "AsyncClipbell",
     "Attempt",
+    "BadAddress",
     "Batch",
     "Changed",
     "Clip",

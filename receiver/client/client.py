@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overlo
 
 from . import orders, routes
 from .calls import Call, Conversation, Pause, Step, advance, error_from, finish
-from .errors import ClipbellError, NoToken, ServerUnreachable
+from .errors import BadAddress, ClipbellError, NoToken, ServerUnreachable
 from .models import Changed
 from .sse import Notices
 
@@ -91,7 +91,7 @@ class _Routes:
     def __init__(self, url: str = DEFAULT_URL, *, token: str | None = None) -> None:
         """Talk to the server at `url`; `token` is its api_token, else taken from CLIPBELL_API_TOKEN.
 
-        Raises: NoToken.
+        Raises: NoToken, BadAddress.
         """
         import httpx
 
@@ -101,7 +101,7 @@ class _Routes:
                 f"give the server's api_token as token=… or in {TOKEN_VARIABLE}",
                 code="no_token",
             )
-        self.url = url.rstrip("/")
+        self.url = _checked(url)
         self._errors = httpx.TransportError
         self._options: dict[str, Any] = {
             "base_url": self.url,
@@ -133,6 +133,20 @@ class _Routes:
         sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         why = "the answer did not come in time or was cut" if sent else "nothing listens there"
         return ServerUnreachable(f"no clipbell server answers at {self.url}: {why}", sent=sent)
+
+
+def _checked(url: str) -> str:
+    import httpx
+
+    try:
+        found = httpx.URL(url)
+        fits = found.scheme in ("http", "https") and bool(found.host)
+    except httpx.InvalidURL:
+        fits = False
+    if not fits:
+        text = "the server's address must be like http://127.0.0.1:8000 or https://clipbell.example.com"
+        raise BadAddress(text, code="bad_address")
+    return url.rstrip("/")
 
 
 def _deadlines(seconds: float) -> "httpx.Timeout":

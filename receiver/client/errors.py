@@ -42,6 +42,10 @@ class NoToken(ClipbellError):
     """No API token was given."""
 
 
+class BadAddress(ClipbellError):
+    """The server's address is none."""
+
+
 class ServerUnreachable(ClipbellError):
     """No usable answer came from the server. `sent`: the request may have reached it all the same."""
 

@@ -20,7 +20,7 @@ def _standing(wanted: Any) -> ColumnElement[bool]:
 
 
 _ALERTS_BY: Mapping[str, Condition] = {**by(tables.alerts, "id code subject job_id"), "standing": _standing}
-_CLIPS_BY = by(tables.clips, "id job_id handler")
+_CLIPS_BY = by(tables.clips, "id job_id handler sha256")
 
 
 def read_alerts(connection: Connection, query: Query) -> list[Mapping[str, Any]]:

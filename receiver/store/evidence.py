@@ -11,7 +11,7 @@ from receiver.store.protocol import Query
 from receiver.store.rows import EVIDENCE_COLUMNS, event_of, evidence_json
 from schemas.event import Event
 
-_EVIDENCE_BY = by(tables.evidence, "id job_id account kind verdict")
+_EVIDENCE_BY = by(tables.evidence, "id job_id account kind verdict sha256")
 _EVENTS_BY = by(tables.events, "id type job_id vendor account batch")
 
 

@@ -19,7 +19,7 @@ AT_VENDOR = tuple(state.value for state in (JobState.SUBMITTING, JobState.RUNNIN
 OPEN = (JobState.QUEUED.value, *AT_VENDOR)
 GROUPINGS = ("vendor", "account", "day", "model", "tag")
 _DAY = 86_400 * MICROS
-_LEDGER_BY = by(tables.ledger, "job_id vendor account kind")
+_LEDGER_BY = by(tables.ledger, "job_id vendor account kind basis evidence_id")
 _jobs, _lines, _tags = tables.jobs.c, tables.ledger.c, tables.job_tags.c
 
 # what is booked for a job in the unit of its estimate

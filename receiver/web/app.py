@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from receiver.kit import Kit
@@ -41,7 +42,7 @@ class Application:
         described = Description()
         jobs, links = Jobs(kit, self.submitter, looker), LivingLinks(kit, looker)
         rooms = (health, described, jobs, links, Lists(kit), Books(kit), Catalogue(kit, looker), self.stream)
-        self._rest: ASGIApp = Starlette(
+        rest = Starlette(
             routes=[route for room in rooms for route in room.routes()],
             middleware=[Middleware(TokenOnly, token=kit.settings.api_token)],
             exception_handlers={
@@ -53,6 +54,9 @@ class Application:
                 Exception: _broken,
             },
         )
+        # a redirect would lead to whatever host the request names
+        rest.router.redirect_slashes = False
+        self._rest: ASGIApp = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -81,10 +85,17 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return problem_of(NotFound("There is nothing at this address; /openapi.json lists what there is."))
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(sorted(_methods(request)))
         text = f"This address does not take {request.method}; it takes {allowed}."
         return Problem(405, "method_not_allowed", text, headers={"allow": allowed})
     return Problem(error.status_code, "bad_request", str(error.detail))
+
+
+def _methods(request: Request) -> set[str]:
+    """What the address takes, in all routes of its path."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    path = next((route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE), None)
+    return {method for route in routes if route.path == path for method in route.methods or ()}
 
 
 async def _gone(request: Request, error: Exception) -> Response:

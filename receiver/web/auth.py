@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from receiver.web.problems import problem_of
 from schemas.errors import Unauthorized
 
-#: What needs no token: health, and what has a token of its own in its path.
-OPEN = re.compile(r"/(healthz|readyz)$|/clips/")
+#: What needs no token: the front door, health, and what has a token of its own in its path.
+OPEN = re.compile(r"/(healthz|readyz)?$|/clips/")
 
 
 def is_authorized(request: Request, token: SecretStr) -> bool:

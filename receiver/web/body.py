@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from starlette.types import Receive
 
 from schemas.errors import ClipbellError, TooLarge
+from schemas.units import say_size
 
 _LONGEST_NUMBER = 18
 
@@ -38,4 +39,4 @@ async def read_body(receive: Receive, headers: Sequence[tuple[bytes, bytes]], li
 
 def _hold(size: int, limit: int) -> None:
     if size > limit:
-        raise TooLarge(f"the body is larger than {limit} bytes; send less")
+        raise TooLarge(f"The body is larger than {say_size(limit)}; send less.")

@@ -8,7 +8,7 @@ from receiver.findings import finding_json, sum_json
 from receiver.kit import Kit
 from receiver.web import filters, shapes
 from receiver.web.lists import page_of
-from receiver.web.reading import query_of
+from receiver.web.reading import WHOLE, hold_parameters, query_of
 from schemas.errors import InvalidRequest
 
 
@@ -36,6 +36,7 @@ class Books:
 
     async def summary(self, request: Request) -> Response:
         """`GET /v1/ledger/summary?by=`."""
+        hold_parameters(request, (*filters.SUMS, *WHOLE))
         by = request.query_params.get("by", "vendor")
         problems = list(filters.problems_in({"by": by}, filters.SUMS))
         if problems:

@@ -20,6 +20,7 @@ from receiver.store.accounts import Gate
 from receiver.store.parking import Pause
 from receiver.store.protocol import Query
 from receiver.ward import well_again
+from receiver.web.reading import part_of
 from receiver.web.shapes import time_json
 from schemas.errors import NotFound
 from schemas.event import MICROS
@@ -44,13 +45,14 @@ class Catalogue:
 
     async def handlers(self, request: Request) -> Response:
         """`GET /v1/handlers`: what is configured, and how it fares."""
+        names, after = part_of(request, list(self._kit.settings.handlers))
         pauses = {pause.handler: pause for pause in await self._kit.store.pauses()}
         parked = await self._kit.store.parked()
         items = []
-        for name, config in self._kit.settings.handlers.items():
-            pause = pauses.get(name)
-            items.append({**_section(config), **await self._health(name, pause), "parked": parked.get(name, 0)})
-        return JSONResponse({"items": items, "next": None})
+        for name in names:
+            shown = _section(self._kit.settings.handlers[name])
+            items.append({**shown, **await self._health(name, pauses.get(name)), "parked": parked.get(name, 0)})
+        return JSONResponse({"items": items, "next": after})
 
     async def _health(self, name: str, pause: Pause | None) -> dict[str, Any]:
         latest = await self._kit.store.deliveries(Query({"handler": name}, 20))
@@ -92,15 +94,17 @@ class Catalogue:
 
     async def vendors(self, request: Request) -> Response:
         """`GET /v1/vendors`: what each vendor can do, its limits, prices and quirks, and what was seen of it here."""
+        known = registry.vendors()
+        names, after = part_of(request, list(known))
         items, gates = [], await self._kit.store.gates()
         closed = [gate for gate in gates if gate.stopped or gate.until > self._kit.now()]
-        for vendor in registry.vendors().values():
+        for vendor in (known[name] for name in names):
             accounts = [a for a in self._kit.settings.accounts.values() if a.vendor.name == vendor.name]
             seen = [
                 {"account": a.name, **await self._kit.store.seen(a.name), **_closed(a.name, closed)} for a in accounts
             ]
             items.append({**vendor_json(vendor, accounts), "seen": seen})
-        return JSONResponse({"items": items, "next": None})
+        return JSONResponse({"items": items, "next": after})
 
 
 def _section(config: HandlerConfig) -> dict[str, Any]:

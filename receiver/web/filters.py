@@ -16,6 +16,7 @@ DELIVERY_STATES = ("pending", "running", "done", "dead", "parked")
 EVIDENCE_KINDS = ("submit", "status", "callback", "history", "person")
 VERDICTS = ("accepted", "duplicate", "contradiction", "mismatch", "unknown_word", "unreadable")
 LINE_KINDS = ("charge", "refund", "unknown")
+BASES = ("vendor_figure", "price_list")
 
 JOBS: Filters = {
     "state": JOB_STATES,
@@ -38,10 +39,17 @@ EVENTS: Filters = {
 DELIVERIES: Filters = {"state": DELIVERY_STATES, "handler": None, "target": None, "event_id": None, "job_id": None}
 #: What can be tried again.
 RETRIES: Filters = {**DELIVERIES, "state": ("dead", "pending")}
-EVIDENCE: Filters = {"job_id": None, "account": None, "kind": EVIDENCE_KINDS, "verdict": VERDICTS}
+EVIDENCE: Filters = {"job_id": None, "account": None, "kind": EVIDENCE_KINDS, "verdict": VERDICTS, "sha256": None}
 ALERTS: Filters = {"code": tuple(WORDS), "subject": None, "job_id": None, "all": ("true", "false")}
-CLIPS: Filters = {"job_id": None, "handler": None}
-LEDGER: Filters = {"job_id": None, "vendor": None, "account": None, "kind": LINE_KINDS}
+CLIPS: Filters = {"job_id": None, "handler": None, "sha256": None}
+LEDGER: Filters = {
+    "job_id": None,
+    "vendor": None,
+    "account": None,
+    "kind": LINE_KINDS,
+    "basis": BASES,
+    "evidence_id": None,
+}
 FINDINGS: Filters = {"job_id": None, "vendor": None, "account": None, "kind": tuple(auditing.KINDS)}
 SUMS: Filters = {"by": ("vendor", "account", "day", "model", "tag")}
 

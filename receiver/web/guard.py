@@ -9,6 +9,7 @@ The rules: a connection is IDLE (owes a request), in a HEAD, in a BODY, or ANSWE
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -27,6 +28,15 @@ from receiver.web.hatch import Hatch, Letterhead, Reply, Visit, declared_length
 _HOST = re.compile(rb"[A-Za-z0-9_.:\[\]-]+")
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _VERSIONS = ("1.1", "1.0")
+#: Of a request that the application never sees: status -> code and sentence.
+REFUSALS = {
+    400: ("bad_request", "This is no HTTP request that can be read."),
+    404: ("not_found", "There is nothing at this address; /openapi.json lists what there is."),
+    408: ("request_timeout", "The request did not arrive in time; send it again, faster."),
+    414: ("uri_too_long", "The address is too long; shorten the filters."),
+    429: ("too_many_requests", "Too many requests were sent ahead on this connection; read some answers first."),
+    431: ("headers_too_large", "There are too many headers, or too long ones."),
+}
 #: After a refusal the rest of the request is read and dropped for a while: closed at once, the answer could be lost.
 _LINGER = 1.0
 
@@ -273,12 +283,22 @@ class Guard(HttpToolsProtocol):
                 return
             cycle.disconnected = True
             cycle.message_event.set()
-        phrase = HTTPStatus(status).phrase
-        head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain\r\ncontent-length: {len(phrase) + 1}\r\n"
-        self.transport.write(f"{head}connection: close\r\n\r\n{phrase}\n".encode())
+        self.transport.write(_answer(status, self.url))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.receive_by = self.loop.time() + _LINGER
+
+
+def _answer(status: int, url: bytes) -> bytes:
+    """A whole answer: a problem for the API's callers, a word for vendors, as the application would say it."""
+    phrase = HTTPStatus(status).phrase
+    kind, body = "text/plain; charset=utf-8", f"{phrase}\n".encode()
+    if not url.startswith(b"/callbacks/"):
+        code, detail = REFUSALS[status]
+        problem = {"type": "about:blank", "title": phrase, "status": status, "detail": detail, "code": code}
+        kind, body = "application/problem+json", json.dumps(problem).encode()
+    head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n"
+    return f"{head}cache-control: no-store\r\nconnection: close\r\n\r\n".encode() + body
 
 
 def _without_offer(data: bytes) -> bytes:

@@ -13,7 +13,7 @@ from receiver.submit import Receipt, Submitter
 from receiver.taking import Taker, is_in_doubt
 from receiver.waits import Waits
 from receiver.web import filters
-from receiver.web.reading import MAX_ORDER, fields_of, json_of, query_of
+from receiver.web.reading import MAX_ORDER, WHOLE, cut, fields_of, hold_parameters, json_of, query_of
 from receiver.web.shapes import batch_json, time_json
 from schemas.errors import Conflict, InvalidOrder, NotFound, Problem
 from schemas.job import Job
@@ -80,10 +80,10 @@ class Jobs:
     async def list(self, request: Request) -> Response:
         """`GET /v1/jobs`."""
         query = query_of(request, filters.JOBS)
-        found = await self._kit.store.jobs(query)
+        found, last = cut(await self._kit.store.jobs(query), query)
         events = await self._kit.store.event_ids([job.id for job in found])
         items = [job.to_json(events.get(job.id, ())) for job in found]
-        return JSONResponse({"items": items, "next": found[-1].id if len(found) == query.limit else None})
+        return JSONResponse({"items": items, "next": last.id if last else None})
 
     async def show(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}`."""
@@ -91,6 +91,7 @@ class Jobs:
 
     async def waits(self, request: Request) -> Response:
         """`GET /v1/jobs/{id}/waits`: why a queued order has not gone out yet."""
+        hold_parameters(request, WHOLE)
         found = await self._waits.of(await self._job(request))
         items = [{"code": each.code, "text": each.text, "until": time_json(each.until)} for each in found]
         return JSONResponse({"items": items, "next": None})

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from receiver.kit import Kit
 from receiver.store.protocol import Delivery, Query
 from receiver.web import filters, shapes
-from receiver.web.reading import fields_of, query_of
+from receiver.web.reading import cut, fields_of, query_of
 from schemas.errors import Conflict, InvalidRequest, NotFound, Problem
 from schemas.event import Event
 
@@ -163,5 +163,5 @@ def page_of(
     found: Sequence[Any], query: Query, shape: Callable[[Any], dict[str, Any]], id_of: Callable[[Any], str]
 ) -> Response:
     """The answer to a list."""
-    more = id_of(found[-1]) if found and len(found) == query.limit else None
-    return JSONResponse({"items": [shape(row) for row in found], "next": more})
+    rows, last = cut(found, query)
+    return JSONResponse({"items": [shape(row) for row in rows], "next": id_of(last) if last else None})

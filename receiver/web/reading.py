@@ -1,8 +1,9 @@
 """What a request of the API asks for: filters, pages and JSON bodies, every mistake named at once."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -12,32 +13,67 @@ from receiver.web.filters import Filters, problems_in
 from schemas.errors import InvalidOrder, InvalidRequest, Problem, Unreadable
 from schemas.reading import Reading
 
+T = TypeVar("T")
+
+_TYPES = {str: "text", bool: "true or false"}
 MOST, USUAL = 200, 50
+#: Parameters that change nothing where a list is never cut.
+WHOLE = ("limit", "cursor")
 MAX_ORDER, MAX_BODY = 64 * 1024 * 1024, 256 * 1024
 # an id; any other text would be taken for a place in the list, and the client would read it from the start again
 _CURSOR = re.compile(r"[a-z]{3}_[0-9a-z]{26}", re.ASCII)
 
 
-def query_of(request: Request, allowed: Filters) -> Query:
-    """The page that is asked for.
+def query_of(request: Request, filters: Filters, cursors: Collection[str] | None = None) -> Query:
+    """The page that is asked for, and one row more, by which `cut` knows whether it is the last.
 
-    Raises: InvalidRequest naming every parameter that the list does not have, and every word that it does not know.
+    `cursors`: what a cursor may be, where it is no id.
+    Raises: InvalidRequest naming every parameter that the list does not have, or that cannot be so.
     """
-    given = dict(request.query_params)
-    problems = []
+    given, problems = parameters_of(request, (*filters, "limit", "cursor"))
     limit, cursor = given.pop("limit", str(USUAL)), given.pop("cursor", None)
     if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
         problems.append(Problem("limit", f"must be a whole number from 1 to {MOST}"))
-    known = ", ".join(allowed)
-    problems += [
-        Problem(name, f"is not a filter of this list; there are {known}") for name in given if name not in allowed
-    ]
-    problems += problems_in(given, allowed)
-    if cursor is not None and not _CURSOR.fullmatch(cursor):
+    problems += problems_in(given, filters)
+    if cursor is not None and not (_CURSOR.fullmatch(cursor) if cursors is None else cursor in cursors):
         problems.append(Problem("cursor", "must be the next of an earlier answer"))
     if problems:
         raise InvalidRequest(problems)
-    return Query(given, int(limit), cursor)
+    return Query(given, int(limit) + 1, cursor)
+
+
+def cut(rows: Sequence[T], query: Query) -> tuple[Sequence[T], T | None]:
+    """The rows that were asked for, and the last of them where there are more."""
+    page = rows[: query.limit - 1]
+    return page, page[-1] if len(rows) > len(page) else None
+
+
+def part_of(request: Request, names: Sequence[str]) -> tuple[Sequence[str], str | None]:
+    """Which of these names are asked for, and the cursor of the rest; without a limit: all of them.
+
+    Raises: InvalidRequest.
+    """
+    query = query_of(request, {}, cursors=names)
+    begin = names.index(query.before) + 1 if query.before is not None else 0
+    end = begin + query.limit - 1 if "limit" in request.query_params else len(names)
+    return names[begin:end], names[end - 1] if end < len(names) else None
+
+
+def parameters_of(request: Request, known: Collection[str]) -> tuple[dict[str, str], list[Problem]]:
+    """The query's parameters, and what is wrong with their names."""
+    given = request.query_params.multi_items()
+    counted = Counter(name for name, _ in given)
+    text = f"is not a parameter of this address; there are {', '.join(known)}"
+    problems = [Problem(name, text) for name in counted if name not in known]
+    problems += [Problem(name, "is given twice; give it once") for name, times in counted.items() if times > 1]
+    return dict(given), problems
+
+
+def hold_parameters(request: Request, known: Collection[str]) -> None:
+    """Refuse a query with other parameters than these. Raises: InvalidRequest."""
+    _, problems = parameters_of(request, known)
+    if problems:
+        raise InvalidRequest(problems)
 
 
 async def json_of(request: Request, limit: int = MAX_BODY, refusal: type[InvalidOrder] = InvalidRequest) -> Any:
@@ -54,7 +90,7 @@ async def json_of(request: Request, limit: int = MAX_BODY, refusal: type[Invalid
         raise refusal([Problem(error.path or "body", f"{error.problem}; send one JSON object")]) from error
 
 
-async def fields_of(request: Request, allowed: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+async def fields_of(request: Request, allowed: Mapping[str, type]) -> dict[str, Any]:
     """The body as an object with only these fields, each of its type.
 
     Raises: TooLarge, InvalidRequest.
@@ -67,7 +103,7 @@ async def fields_of(request: Request, allowed: Mapping[str, type | tuple[type, .
     ]
     for name, kind in allowed.items():
         if name in data and data[name] is not None and not isinstance(data[name], kind):
-            problems.append(Problem(name, "is of the wrong type"))
+            problems.append(Problem(name, f"must be {_TYPES[kind]}"))
     if problems:
         raise InvalidRequest(problems)
     return data

@@ -211,8 +211,146 @@ def test_unknown_things_are_404_and_wrong_filters_are_named(clipbell: Program) -
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
     answer = clipbell.client.get("/v1/jobs", params={"limit": "0", "colour": "red"})
     assert answer.status_code == 422
-    assert [each["field"] for each in answer.json()["errors"]] == ["limit", "colour"]
-    assert clipbell.client.delete("/v1/jobs").status_code == 405
+    assert [each["field"] for each in answer.json()["errors"]] == ["colour", "limit"]
+
+
+WRONG_TYPES: dict[str, Any] = {
+    "prompt": 7,
+    "seconds": "8",
+    "aspect_ratio": 5,
+    "images": "x",
+    "model": 4,
+    "params": [],
+    "tags": {},
+    "metadata": [],
+    "idempotency_key": "",
+    "queue": "yes",
+    "batch": 3,
+}
+
+
+def test_every_field_of_a_wrong_type_is_named_in_plain_words(clipbell: Program) -> None:
+    clipbell.start()
+    problem = refused(clipbell, 422, "invalid_order", **WRONG_TYPES)
+    assert {each["field"]: each["problem"] for each in problem["errors"]} == {
+        "prompt": "must be text",
+        "seconds": "must be a whole number",
+        "aspect_ratio": "must be text",
+        "images": "must be a list",
+        "model": "must be text",
+        "params": "must be an object",
+        "tags": "must be a list",
+        "metadata": "must be an object",
+        "idempotency_key": "must not be empty",
+        "queue": "must be true or false",
+        "batch": "must be text",
+    }
+
+
+def test_a_key_that_was_used_for_another_order_is_409(clipbell: Program) -> None:
+    clipbell.start()
+    first = clipbell.order(idempotency_key="k")
+    assert refused(clipbell, 409, "idempotency_mismatch", idempotency_key="k", prompt="A hill")["detail"] == (
+        f"The idempotency key belongs to {first['id']}, which is another order; use a new key for a new order."
+    )
+
+
+def test_a_key_stands_in_the_header_or_in_the_field_and_is_never_empty(clipbell: Program) -> None:
+    clipbell.start()
+    order = {"vendor": "vrex", "prompt": "A coast"}
+    first = clipbell.client.post("/v1/jobs", json=order, headers={"idempotency-key": "k"})
+    again = clipbell.client.post("/v1/jobs", json={**order, "idempotency_key": "k"})
+    assert (first.status_code, again.status_code, again.json()["id"]) == (202, 200, first.json()["id"])
+    for key in ("", "x" * 256):
+        answer = clipbell.client.post("/v1/jobs", json=order, headers={"idempotency-key": key})
+        assert (answer.status_code, answer.json()["errors"]) == (
+            422,
+            [{"field": "Idempotency-Key", "problem": "must have 1 to 255 characters"}],
+        )
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_order_above_64_mib_is_413(declared: bool, clipbell: Program) -> None:
+    clipbell.start()
+    body = b"{" + b" " * (64 * 1024 * 1024)
+    content: Any = body if declared else iter((body[: len(body) // 2], body[len(body) // 2 :]))
+    answer = clipbell.client.post("/v1/jobs", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert answer.json()["detail"] == "The body is larger than 64MiB; send less."
+    assert clipbell.client.post("/v1/jobs", content=body[:-1]).json()["detail"] == (
+        "body: is not JSON; send one JSON object"
+    )
+
+
+def test_the_api_speaks_of_its_mistakes_in_problems_only(clipbell: Program) -> None:
+    clipbell.start()
+    wrong = (
+        ("DELETE", "/v1/jobs", 405, "This address does not take DELETE; it takes GET, HEAD, POST."),
+        ("GET", "/v1/jobs/adopt/", 404, "There is nothing at this address; /openapi.json lists what there is."),
+        ("GET", "/v1", 404, "There is nothing at this address; /openapi.json lists what there is."),
+        ("GET", f"/v1/jobs?tag={'x' * 3000}", 414, "The address is too long; shorten the filters."),
+    )
+    for method, path, status, detail in wrong:
+        answer = clipbell.client.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
+        assert answer.json()["detail"] == detail
+    assert clipbell.client.delete("/v1/jobs").headers["allow"] == "GET, HEAD, POST"
+
+
+def test_whoever_opens_the_address_in_a_browser_is_told_where_to_go_on(clipbell: Program) -> None:
+    clipbell.start()
+    answer = httpx.get(f"{clipbell.url}/", trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert answer.text.startswith("Clipbell is running here.")
+    assert "/openapi.json describes it" in answer.text
+
+
+NOT_TO_ASK: list[tuple[str, dict[str, Any], str, str]] = [
+    ("/v1/jobs", {"limit": ["1", "2"]}, "limit", "is given twice; give it once"),
+    ("/v1/jobs", {"limit": "201"}, "limit", "must be a whole number from 1 to 200"),
+    ("/v1/jobs", {"cursor": "there"}, "cursor", "must be the next of an earlier answer"),
+    (
+        "/v1/ledger/summary",
+        {"colour": "red"},
+        "colour",
+        "is not a parameter of this address; there are by, limit, cursor",
+    ),
+    ("/v1/handlers", {"limit": "0"}, "limit", "must be a whole number from 1 to 200"),
+    ("/v1/handlers", {"cursor": "nobody"}, "cursor", "must be the next of an earlier answer"),
+    ("/v1/vendors", {"colour": "red"}, "colour", "is not a parameter of this address; there are limit, cursor"),
+]
+
+
+def test_what_no_list_can_be_asked_is_refused(clipbell: Program) -> None:
+    clipbell.start()
+    for path, query, field, problem in NOT_TO_ASK:
+        answer = clipbell.client.get(path, params=query)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (path, query)
+        assert answer.json()["errors"] == [{"field": field, "problem": problem}]
+
+
+def test_everything_wrong_with_an_adoption_is_told_at_once(clipbell: Program) -> None:
+    clipbell.start()
+    answer = clipbell.client.post("/v1/jobs/adopt", json={"vendor": "nobody", "colour": "red", "seconds": "8"})
+    assert [each["field"] for each in answer.json()["errors"]] == ["vendor_job_id", "colour", "seconds", "vendor"]
+    answer = clipbell.client.post("/v1/jobs/expect", json={"prompt": 7})
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"field": "vendor", "problem": "is missing"}, {"field": "prompt", "problem": "must be text"}],
+    )
+
+
+def test_the_last_page_says_that_it_is_the_last(clipbell: Program) -> None:
+    clipbell.start()
+    ids = [clipbell.order(prompt=f"Clip {n}")["id"] for n in range(4)]
+    first = clipbell.get("/v1/jobs", limit=2)
+    second = clipbell.get("/v1/jobs", limit=2, cursor=first["next"])
+    assert [job["id"] for job in (*first["items"], *second["items"])] == ids[::-1]
+    assert (first["next"], second["next"]) == (ids[2], None)
+    handlers = clipbell.get("/v1/handlers", limit=2)
+    rest = clipbell.get("/v1/handlers", limit=2, cursor=handlers["next"])
+    assert [each["name"] for each in (*handlers["items"], *rest["items"])] == ["files", "slack", "books"]
+    assert rest["next"] is None
 
 
 def test_an_unknown_job_is_settled_by_a_persons_word(clipbell: Program, vendors: RunningSimulator) -> None:

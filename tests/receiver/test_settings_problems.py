@@ -492,6 +492,9 @@ def test_no_value_of_a_secret_is_ever_told(tmp_path: Path) -> None:
     assert [line for line in told if "hunter2" in line] == []
 
 
+WEBHOOK_SECRET = "must be whsec_ and the base64 of 24 to 64 random bytes"
+
+
 class Talkative(Options):
     """A plug-in's options whose check repeats what it was given."""
 
@@ -507,6 +510,50 @@ def test_a_plug_in_that_repeats_a_secret_is_not_repeated() -> None:
     desk = Desk(Source({}, Path(), {}, {}))
     assert desk.check(Talkative, {"url": "hunter2"}, ("handlers", "team")) is None
     assert desk.problems == [Problem("handlers.team.url", "… is no address")]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ('type = "webhook"\nurl = "https://x.example"\nsecret = "s"', f"secret: {WEBHOOK_SECRET}"),
+        ('type = "webhook"\nurl = "https://x.example"\nsecret = []', "secret: must not be empty"),
+        ('type = "email"\nsmtp_url = "smtp://h"\nsender = "a@b.example"\nto = []', "to: must not be empty"),
+        ('type = "apprise"\nurls = []', "urls: must not be empty"),
+        ('type = "command"\nargv = []', "argv: must not be empty"),
+        ('type = "command"\nargv = ["x"]\ntimeout = 5', 'timeout: must be text in quotes, for example timeout = "60s"'),
+        ('type = "ledger"\nfile = ""', "file: must not be empty"),
+        ('type = "downloader"\ntarget = "c"\nname = "{nope}"', "name: knows no {nope}; fields are {vendor} {account}"),
+        (
+            'type = "downloader"\ntarget = "c"\nname = "{vendor"',
+            "name: has a brace too many or too few; fields are {vendor}",
+        ),
+        (
+            'type = "downloader"\ntarget = "c"\nmax_size = "2"',
+            "max_size: must be a number with B, KiB, MiB, GiB or TiB",
+        ),
+        (
+            'type = "downloader"\ntarget = "c"\nmax_size = 2',
+            'max_size: must be text in quotes, for example max_size = "2GiB"',
+        ),
+        (
+            'type = "downloader"\ntarget = "c"\nposters = "yes"',
+            "posters: must be true or false, for example posters = true",
+        ),
+        (
+            'type = "downloader"\ntarget = "ftp://x"',
+            'target: must be a folder such as "clips", or "s3://bucket/prefix"',
+        ),
+    ],
+)
+def test_a_mistake_in_a_handlers_options_is_told_in_whole_words(tmp_path: Path, options: str, line: str) -> None:
+    (told,) = complaints(tmp_path, f"{TOP}[handlers.x]\n{options}")
+    assert told.startswith(f"handlers.x.{line}")
+
+
+def test_the_environment_may_say_true(tmp_path: Path) -> None:
+    (tmp_path / "clipbell.toml").write_text(f'{TOP}[handlers.x]\ntype = "downloader"\ntarget = "c"\n')
+    settings = load(tmp_path / "clipbell.toml", {"CLIPBELL_HANDLERS__X__POSTERS": "true"})
+    assert settings.handlers["x"].options.model_dump()["posters"] is True
 
 
 def test_the_error_drags_no_other_error_with_the_values_along(tmp_path: Path) -> None:

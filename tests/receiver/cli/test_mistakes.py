@@ -39,6 +39,15 @@ def test_a_server_that_does_not_run_is_told_with_how_to_start_it(tmp_path: Path)
     )
 
 
+@pytest.mark.parametrize("address", ["ftp://clips.example", "http://[::1", "http://", "http:///v1"])
+def test_an_address_that_is_none_is_wrong_usage(run: Run, address: str) -> None:
+    ended = run("jobs", "--server", address)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "--server: the server's address must be like http://127.0.0.1:8000 or https://clipbell.example.com.\n"
+    )
+
+
 def test_an_order_that_may_have_been_placed_is_told_as_such(run: Run, server: StandIn) -> None:
     server.single["POST", f"/v1/jobs/{JOB_ID}/again"] = Reply(202, b"{", {"content-length": "90"})
     ended = run("again", JOB_ID)

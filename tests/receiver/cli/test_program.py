@@ -74,6 +74,19 @@ def test_a_reader_that_goes_away_is_no_trouble(server: StandIn, tmp_path: Path) 
     process.wait(20)
 
 
+def test_ctrl_c_while_the_verbs_are_still_loaded_is_quiet(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import sys, time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    process = subprocess.Popen(
+        [CLIPBELL, "jobs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=tmp_path, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
+
+
 def test_ctrl_c_ends_a_wait_quietly(server: StandIn, tmp_path: Path) -> None:
     server.says("POST", "/v1/jobs", job(), 202)
     server.lists["/v1/jobs"] = [job()]

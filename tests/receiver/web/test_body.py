@@ -34,7 +34,7 @@ def test_a_body_may_be_exactly_as_large_as_the_limit() -> None:
 def test_a_body_that_declares_too_much_is_refused_before_it_is_read(length: bytes) -> None:
     with pytest.raises(TooLarge) as caught:
         read(length=length)
-    assert str(caught.value) == "the body is larger than 10 bytes; send less"
+    assert str(caught.value) == "The body is larger than 10B; send less."
 
 
 @pytest.mark.parametrize("length", [None, b"3", b"nonsense"])

@@ -1,3 +1,4 @@
+import json
 import logging
 import socket
 import time
@@ -181,6 +182,27 @@ def test_a_request_that_breaks_a_limit_is_refused_without_the_application(
     assert asked(server.port) == 200
     assert statuses(answers) == [status]
     assert [path for _, path, _ in app.got] == ["/"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [(b"/v1/jobs?tag=", "application/problem+json"), (b"/callbacks/", "text/plain")]
+)
+def test_a_refusal_is_in_the_words_of_who_was_asked(server: Server, path: bytes, kind: str) -> None:
+    head, _, body = (
+        said(server.port, b"GET " + path + b"a" * 3_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n") or b""
+    ).partition(b"\r\n\r\n")
+    assert f"content-type: {kind}".encode() in head
+    assert b"cache-control: no-store" in head
+    if kind == "text/plain":
+        assert body == b"Not Found\n"
+    else:
+        assert json.loads(body) == {
+            "type": "about:blank",
+            "title": "Request-URI Too Long",
+            "status": 414,
+            "detail": "The address is too long; shorten the filters.",
+            "code": "uri_too_long",
+        }
 
 
 def test_a_smuggled_request_is_never_seen(app: Echo, server: Server) -> None:
