@@ -455,7 +455,7 @@ def test_a_plug_in_that_cannot_be_used_is_told_once_and_with_all_the_rest(tmp_pa
         told = complaints(tmp_path, text)
     assert told == [
         "entry point acme of plug_acme: its VENDOR is a NoneType; it must be a Vendor",
-        "entry point pager of plug_acme: lacks the constant HANDLER, which makes it a handler type",
+        "entry point pager of plug_acme: lacks the constant HANDLER, which makes it a handler type; define it",
         'handlers.team.url: is missing; add url = "https://hooks.slack.com/services/T0/B0/x"',
     ]
 

@@ -129,7 +129,7 @@ def test_a_busy_vendor_says_when(run: Run, server: StandIn) -> None:
         (("ledger", "--by", "mood"), "--by takes one of vendor, account, day, model, tag."),
         (("replay",), "Name the events to replay, or say --since 2h."),
         (("replay", "--since", "2 weeks"), "--since '2 weeks' is no duration; write it as 90s, 10m, 2h or 7d."),
-        (("handlers", "try"), "Write `clipbell handlers`, or `clipbell handlers test NAME`."),
+        (("handlers", "try"), "Write `clipbell handlers`, or `clipbell handlers test NAME [--preview FILE.html]`."),
     ],
 )
 def test_wrong_usage_is_two(run: Run, arguments: tuple[str, ...], said: str) -> None:
