@@ -1,9 +1,8 @@
 """Previews: a page of what a configured handler's messages look like, made from samples. Nothing is sent or stored."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
 
 from handlers.preview import page
 from handlers.protocol import Parcel, Tools
@@ -13,7 +12,7 @@ from receiver.net import Net
 from receiver.samples import sample_messages
 from receiver.settings import Settings
 from schemas.errors import NotFound
-from schemas.event import Event, EventType, Video
+from schemas.event import Event, EventType
 
 
 def preview_of(settings: Settings, name: str) -> str:
@@ -24,10 +23,11 @@ def preview_of(settings: Settings, name: str) -> str:
         raise NotFound(f"There is no handler of this name; configured: {known}.")
     if config.type.preview is None:
         raise NotFound(f"A {config.type.name} writes to nobody, so there is nothing to look at.")
+    given = Tools(Net(), settings.folder, clock.now, _nothing, _nothing, Links(settings).of)
     samples = []
     for what, events in sample_messages(clock.micros(), clock.new_id):
         picture = _picture() if events[0].type in (EventType.COMPLETED, EventType.SAVED) else None
-        samples.append((what, config.type.preview(config.options, _tools(settings), _parcels(events), picture)))
+        samples.append((what, config.type.preview(config.options, given, _parcels(events), picture)))
     return page(f"What {name} would say", samples)
 
 
@@ -39,13 +39,6 @@ def _picture() -> bytes:
     return (files("receiver.simulator") / "clips" / "sample.jpg").read_bytes()
 
 
-def _tools(settings: Settings) -> Tools:
-    """Tools that find nothing, for a message that goes nowhere."""
-
-    async def nothing(_: str) -> tuple[Video, ...]:
-        return ()
-
-    async def no_lines(_: str) -> Sequence[Mapping[str, Any]]:
-        return ()
-
-    return Tools(Net(), settings.folder, clock.now, nothing, no_lines, Links(settings).of)
+async def _nothing(_: str) -> tuple[()]:
+    """Nothing fresh, and no lines: the job of a sample never was."""
+    return ()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.preview import of_blocks
 from receiver.previews import preview_of
 from schemas.errors import NotFound
 from tests.support.configuration import TEAM, TOP, configured
@@ -71,3 +72,11 @@ def test_slacks_blocks_are_drawn_as_slack_shows_them(tmp_path: Path) -> None:
 def test_what_has_no_messages_says_so(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(NotFound, match=words):
         preview(tmp_path, name)
+
+
+def test_only_a_link_of_ours_is_drawn_as_one() -> None:
+    words = {"type": "mrkdwn", "text": "a &lt;b&gt; *c* <https://a.b/?x=1&amp;y=2|d> e"}
+    link = {"type": "mrkdwn", "text": "<https://a.b/?x=1&amp;y=2|d &amp; e>"}
+    shown = of_blocks({"text": "t", "blocks": [{"type": "context", "elements": [words, link]}]})
+    assert "<span>a &lt;b&gt; *c* &lt;https://a.b/?x=1&amp;y=2|d&gt; e</span>" in shown
+    assert '<span><a href="https://a.b/?x=1&amp;y=2">d &amp; e</a></span>' in shown
