@@ -14,6 +14,7 @@ from tests.receiver.cli.conftest import Run
 from tests.support.api_stand_in import TOKEN, StandIn
 from tests.support.command_line import clipbell
 from tests.support.http_server import Reply, Seen, Server, closed_port, serving
+from tests.support.packages import importable
 
 KEY = "sk-" + "v" * 32
 HANDLER = {"name": "clips", "type": "downloader", "health": "ok", "last_reason": None, "last_outcome": "done"}
@@ -196,3 +197,14 @@ def test_a_postgresql_that_is_away_is_one_finding_among_others(well: StandIn, ru
     said = {each["check"]: each for each in json.loads(ended.out)}
     assert (ended.code, said["database"]["level"], said["key vrex"]["level"]) == (1, "mend", "ok")
     assert "a-secret-password" not in ended.out
+
+
+def test_a_plug_in_that_would_stop_the_start_is_to_be_mended(well: StandIn, run: Run, tmp_path: Path) -> None:
+    place = tmp_path / "site"
+    place.mkdir()
+    with importable(place) as packages:
+        packages.distribution("plug_x", "VENDOR = 1 / 0\n", "[clipbell.vendors]\nacme = plug_x\n")
+        finding = found(run, "entry point acme of plug_x")
+    assert finding["level"] == "mend"
+    assert finding["text"] == "cannot be imported: ZeroDivisionError: division by zero; mend or uninstall it"
+    assert finding["next_step"] == "the server does not start before that is mended"
