@@ -22,7 +22,7 @@ from tests.support.leaky import install
 from tests.support.mail_server import Mailbox, mail_server
 from tests.support.program import API_TOKEN, SECRET_KEY, Program
 
-pytestmark = [pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS"), pytest.mark.timeout(240)]
 #: Every kind of secret, and the canary that stands for it.
 CANARIES = {
     "api key": "sk-canaryVrexKey5544332211",
@@ -39,7 +39,17 @@ CANARIES = {
     "option of a foreign handler": "canaryForeignToken135792468",
 }
 #: One that a person reads and one that a program reads is enough: they are made of the same answers.
-READING = ("jobs", "events --json", "deliveries", "evidence", "alerts", "ledger --csv", "handlers", "doctor")
+READING = (
+    "jobs",
+    "events --json",
+    "deliveries",
+    "evidence",
+    "alerts",
+    "ledger --csv",
+    "ledger --findings",
+    "handlers",
+    "doctor",
+)
 
 
 class Guarded(Program):
