@@ -113,7 +113,8 @@ def _still_running(job: Job, report: Report, door: Door, rules: Rules) -> Change
 
 
 def _claim(job: Job, said: Said, door: Door, rules: Rules) -> Change:
-    if job.claim is not None and job.claim.said == said.value:
+    # one that was given up before its claim was confirmed is asked for again
+    if job.claim is not None and job.claim.said == said.value and job.state in (JobState.RUNNING, JobState.SUBMITTING):
         return Change(verdict="duplicate")
     claimed = replace(job, claim=Claim(said.value, door.evidence_id, door.now))
     if job.state is JobState.SUBMITTING:

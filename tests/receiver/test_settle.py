@@ -96,6 +96,14 @@ def test_a_completed_callback_is_a_claim_too_where_all_are_confirmed() -> None:
     assert change.told == ()
 
 
+@pytest.mark.parametrize("state", [JobState.ABANDONED, JobState.UNKNOWN])
+def test_a_claim_that_was_never_confirmed_is_asked_for_again_when_it_comes_once_more(state: JobState) -> None:
+    claimed = job(state=state, claim=Claim("completed", "evd_1", NOON), next_at=None)
+    after = settled(settle(claimed, report(), door(), rules("always")))
+    assert (after.state, after.next_at) == (JobState.RUNNING, door().now)
+    assert settle(replace(claimed, state=JobState.RUNNING), report(), door(), rules("always")).verdict == "duplicate"
+
+
 @pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.FAILED])
 @pytest.mark.parametrize("said", [Said.COMPLETED, Said.FAILED])
 def test_a_verdict_is_final(state: JobState, said: Said) -> None:
