@@ -48,8 +48,8 @@ INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     (
         {"prompt": None, "seconds": "8", "aspect_ratio": "1:1", "colour": "red", "params": {"seed": "x", "mode": "z"}},
         [
-            ("prompt", "input should be a valid string"),
-            ("seconds", "input should be a valid integer"),
+            ("prompt", "must be text"),
+            ("seconds", "must be a whole number"),
             ("colour", "is not a field of an order; a vendor's own fields belong into params"),
             ("aspect_ratio", "must be one of 16:9, 9:16; for others of its sizes give params.size"),
             (
@@ -62,15 +62,15 @@ INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     (
         {"vendor": "nobody", "seconds": "8"},
         [
-            ("seconds", "input should be a valid integer"),
+            ("seconds", "must be a whole number"),
             ("vendor", "is not a configured account; configured: aivideoapi, vrex"),
         ],
     ),
     (
         {"images": "https://e.com/a.png", "params": {"mode": "i2v"}, "seconds": 5},
-        [("images", "input should be a valid list"), ("seconds", "must be one of 4, 6, 8")],
+        [("images", "must be a list"), ("seconds", "must be one of 4, 6, 8")],
     ),
-    ({"vendor": 7, "seconds": 5}, [("vendor", "input should be a valid string")]),
+    ({"vendor": 7, "seconds": 5}, [("vendor", "must be text")]),
     (
         {"params": {"webhook_url": "https://evil.example"}},
         [("params.webhook_url", "is set by clipbell itself; leave it out")],
