@@ -1,8 +1,9 @@
 """The writer: one thread, one connection, one commit for everybody who asks at the same moment.
 
-Each member of a group has its own savepoint, so that a bad one fails alone. Decisions are made and written together
-(`batch.py`) and only if that fails one by one. Futures resolve after the commit, with one wake-up for each event loop
-and group. What a failed COMMIT did is not known: every member is told that the store is unavailable.
+Decisions are made and written together (`batch.py`), and only if that fails one by one, each under a savepoint of its
+own, so that a bad one fails alone; a piece of work always has one. Futures resolve after the commit, with one wake-up
+for each event loop and group. What a failed COMMIT did is not known: every member is told that the store is
+unavailable.
 """
 
 import asyncio
@@ -221,40 +222,51 @@ class Writer:
             raise trial.error
         return tx.changed
 
-    def _write(self, group: Iterable[Member]) -> Tx:
-        if self._connection is None:
-            self._connection = self._backend.connect_writer()
-        self._connection.begin()
-        tx = Tx(self._connection, self._backend.row_lock)
-        steps = []
+    def _write(self, group: Sequence[Member]) -> Tx:
+        tx = self._begin()
+        steps = [member for member in group if member.work is None]
+        if len(steps) == len(group):
+            # the usual group needs no savepoint: if it fails, all of it is undone and done again with them
+            with Trial() as trial:
+                self._plan_all(tx, steps)
+            if trial.error is None:
+                return tx
+            if self._backend.is_outage(trial.error):
+                raise trial.error
+            tx.connection.rollback()
+            tx = self._begin()
         for member in group:
-            member.result = member.error = None
-            if member.work is None:
-                steps.append(member)
-            else:
+            if member.work is not None:
                 self._do(tx, member, member.work)
         if steps:
             self._decide(tx, steps)
         return tx
 
+    def _begin(self) -> Tx:
+        if self._connection is None:
+            self._connection = self._backend.connect_writer()
+        self._connection.begin()
+        return Tx(self._connection, self._backend.row_lock)
+
     def _do(self, tx: Tx, member: Member, work: Callable[[Tx], Any]) -> None:
         def do() -> None:
             member.result = work(tx)
 
+        member.result = None
         member.error = self._apart(tx, do)
 
     def _decide(self, tx: Tx, members: list[Member]) -> None:
-        def decide() -> None:
-            verdicts = self._plan(tx, [member.step for member in members])
-            for member, verdict in zip(members, verdicts, strict=True):
-                member.result, member.error = verdict.result, verdict.error
-
-        error = self._apart(tx, decide)
+        error = self._apart(tx, lambda: self._plan_all(tx, members))
         if error is not None and len(members) == 1:
             members[0].error = told_of(error)
         elif error is not None:
             for member in members:
                 self._decide(tx, [member])
+
+    def _plan_all(self, tx: Tx, members: Sequence[Member]) -> None:
+        verdicts = self._plan(tx, [member.step for member in members])
+        for member, verdict in zip(members, verdicts, strict=True):
+            member.result, member.error = verdict.result, verdict.error
 
     def _apart(self, tx: Tx, work: Callable[[], None]) -> Exception | None:
         """Run under a savepoint of its own; answer what went wrong, unless that is the store itself."""

@@ -102,21 +102,21 @@ class Callbacks:
         evidence, decide = self._judged(guest, headers, body)
 
         def committed(future: asyncio.Future[Applied]) -> None:
-            if future.cancelled() or future.exception() is not None:
-                again()
-            else:
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, StoreUnavailable):
+                reply(self.late)
+            elif error is not None:
+                # second thoughts, under the same id of the evidence
+                task = asyncio.create_task(self._reply(guest, evidence, decide, reply))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+            elif not future.cancelled():
                 reply(self._answer(guest, evidence, future.result()))
-
-        def again() -> None:
-            # with the same id of the evidence, so that nothing is done twice
-            task = asyncio.create_task(self._reply(guest, evidence, decide, reply))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
 
         try:
             asyncio.ensure_future(self._kit.store.apply(guest.job_id, decide, evidence)).add_done_callback(committed)
         except StoreUnavailable:
-            again()
+            reply(self.late)
 
     async def _reply(self, called: Called, evidence: Evidence, decide: Decide, reply: Callable[[Reply], None]) -> None:
         try:

@@ -80,15 +80,23 @@ def is_ready(clipbell: Program) -> bool:
 
 
 def assert_refused_until_it_is_mended(clipbell: Program, caller: Caller, inject: str) -> None:
-    """While calls fail callbacks are kept or refused, and health says so; afterwards all is as before."""
+    """While calls fail callbacks are kept or refused, and health says so; afterwards all is as before.
+
+    One call that fails once (no `+`) may be over before anybody asks, or hit nothing that a callback waits for.
+    """
     assert statuses(caller.call()) == {200}
     assert clipbell.process is not None
     with failing(clipbell.process.pid, inject):
         answers = [answer for _ in range(3) for answer in caller.call()]
+        for _ in range(40 if inject.endswith("+") else 0):
+            if 503 in statuses(answers):
+                break
+            answers += caller.call()  # they may have shared a commit, and the failing call is yet to come
         assert statuses(answers) <= {200, 503}
-        assert 503 in statuses(answers)
-        assert {answer.headers.get("retry-after") for answer in answers if answer.status_code == 503} == {"5"}
-        assert not is_ready(clipbell)
+        if inject.endswith("+"):
+            assert 503 in statuses(answers)
+            assert not is_ready(clipbell)
+        assert {answer.headers.get("retry-after") for answer in answers if answer.status_code == 503} <= {"5"}
     clipbell.eventually(lambda: is_ready(clipbell), "health")
     assert statuses(caller.call()) == {200}
 
@@ -115,7 +123,7 @@ def test_what_cannot_be_kept_is_refused_and_all_goes_on_when_the_disk_is_mended(
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("error", [FULL, BROKEN])
 def test_the_same_at_every_call_of_many(error: str, tmp_path: Path) -> None:
-    with called(tmp_path, 3000) as (clipbell, caller, _):
+    with called(tmp_path, 8000) as (clipbell, caller, _):
         for when in range(1, 40):
             assert_refused_until_it_is_mended(clipbell, caller, f"{error}:when={when if when % 2 else f'{when}+'}")
         assert_all_is_there(clipbell, caller)
