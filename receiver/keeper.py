@@ -29,7 +29,7 @@ from schemas.job import Job, JobState
 
 #: How many jobs are tended at a time. All others are rows and cost nothing.
 BATCH = 32
-IDLE = 1.0
+IDLE, BREATH = 1.0, 0.02
 log = structlog.get_logger("clipbell.keeper")
 
 
@@ -98,6 +98,8 @@ class Keeper:
             # not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake
             async with asyncio.timeout(IDLE):
                 await self._wake.wait()
+                # every commit wakes it: what gathers for a moment is claimed together
+                await asyncio.sleep(BREATH)
 
     async def _tend(self, job: Job) -> None:
         began = _monotonic()

@@ -26,6 +26,8 @@ from schemas.errors import StoreUnavailable
 from schemas.job import Job
 
 LEASE, HEARTBEAT, IDLE = 12 * SECOND, 4.0, 1.0
+#: Seconds between claims of a busy lane: each is a part of a commit, and what gathers meanwhile is claimed together.
+BREATH = 0.02
 #: A delivery whose worker died so often without an outcome is set aside, and given up when that happens again.
 DEATHS = 3
 log = structlog.get_logger("clipbell.courier")
@@ -75,8 +77,7 @@ class Lane:
                     await asyncio.sleep(IDLE)
                     continue
                 self._start_calls()
-                if not is_busy:
-                    await self._rest()
+                await (asyncio.sleep(BREATH) if is_busy else self._rest())
         finally:
             heart.cancel()
 

@@ -1,9 +1,9 @@
 """The writer: one thread, one connection, one commit for everybody who asks at the same moment.
 
-Decisions are made and written together (`batch.py`), and only if that fails one by one, each under a savepoint of its
-own, so that a bad one fails alone; a piece of work always has one. Futures resolve after the commit, with one wake-up
-for each event loop and group. What a failed COMMIT did is not known: every member is told that the store is
-unavailable.
+All that a group asks for is done and written together (`batch.py`), and only if that fails one by one, each under a
+savepoint of its own, so that a bad one fails alone: the usual group has none to wait for. Futures resolve after the
+commit, with one wake-up for each event loop and group. What a failed COMMIT did is not known: every member is told
+that the store is unavailable.
 """
 
 import asyncio
@@ -223,24 +223,37 @@ class Writer:
         return tx.changed
 
     def _write(self, group: Sequence[Member]) -> Tx:
+        """Do all that a group asks for; if anything fails all of it is undone, and done again with savepoints."""
         tx = self._begin()
+        with Trial() as trial:
+            self._do_all(tx, group)
+        if trial.error is None:
+            return tx
+        if self._backend.is_outage(trial.error):
+            raise trial.error
+        tx.connection.rollback()
+        tx = self._begin()
+        self._do_apart(tx, group)
+        return tx
+
+    def _do_all(self, tx: Tx, group: Sequence[Member]) -> None:
+        steps = []
+        for member in group:
+            member.result = member.error = None
+            if member.work is None:
+                steps.append(member)
+            else:
+                member.result = member.work(tx)
+        if steps:
+            self._plan_all(tx, steps)
+
+    def _do_apart(self, tx: Tx, group: Sequence[Member]) -> None:
         steps = [member for member in group if member.work is None]
-        if len(steps) == len(group):
-            # the usual group needs no savepoint: if it fails, all of it is undone and done again with them
-            with Trial() as trial:
-                self._plan_all(tx, steps)
-            if trial.error is None:
-                return tx
-            if self._backend.is_outage(trial.error):
-                raise trial.error
-            tx.connection.rollback()
-            tx = self._begin()
         for member in group:
             if member.work is not None:
                 self._do(tx, member, member.work)
         if steps:
             self._decide(tx, steps)
-        return tx
 
     def _begin(self) -> Tx:
         if self._connection is None:
