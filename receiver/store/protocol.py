@@ -269,7 +269,7 @@ class Store(Accounts, Auditing, Parking, Protocol):
 
         A job with the same `idempotency_key` is answered instead, untouched; the very same job placed again counts
         as new, so that who lost the answer may go on. `admit` is called in the transaction
-        with what is spent and reserved, and may raise a `RequestRefused`, which is passed on with nothing kept.
+        (again, if its group has to be redone) with what is spent and reserved, and may raise a `RequestRefused`, which is passed on with nothing kept.
 
         Raises: VendorBusy where too many jobs are open.
         """

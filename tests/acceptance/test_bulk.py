@@ -258,7 +258,7 @@ def test_a_queue_survives_kills_and_sends_nothing_twice(clipbell: Program, vendo
         clipbell.kill()
         clipbell.start()
     ended = ("completed", "unknown")
-    clipbell.eventually(lambda: all(j["state"] in ended for j in clipbell.items("/v1/jobs")), "all to end", 40)
+    clipbell.eventually(lambda: all(j["state"] in ended for j in clipbell.items("/v1/jobs")), "all to end", 100)
     assert set(submissions(vendors).values()) == {1}
     assert len(submissions(vendors)) + len(clipbell.items("/v1/jobs", state="unknown")) >= 20
 

@@ -149,7 +149,8 @@ def test_admit_sees_what_is_spent_and_may_refuse(play: Play) -> None:
         await placed(store, a_job(1, estimate=usd("2")))
         with pytest.raises(BudgetReached):
             await store.place(a_job(2, order_sha256=hashlib.sha256(b"two").hexdigest()), b"two", admit=admit)
-        assert seen == [Totals({("vrex", "USD"): 2_000_000}, {("vrex", "USD"): 2_000_000}, 0)]
+        spent = Totals({("vrex", "USD"): 2_000_000}, {("vrex", "USD"): 2_000_000}, 0)
+        assert seen in ([spent], [spent, spent])  # its group may have been done again
         assert await store.job("job_0002") is None
         assert await store.body(hashlib.sha256(b"two").hexdigest()) is None
 
