@@ -268,8 +268,9 @@ class Store(Accounts, Auditing, Parking, Protocol):
         With `max_open`: unless so many jobs of the account are open at the vendor.
 
         A job with the same `idempotency_key` is answered instead, untouched; the very same job placed again counts
-        as new, so that who lost the answer may go on. `admit` is called in the transaction
-        (again, if its group has to be redone) with what is spent and reserved, and may raise a `RequestRefused`, which is passed on with nothing kept.
+        as new, so that who lost the answer may go on. `admit` is called in the transaction (again, if its group has to
+        be redone) with what is spent and reserved, and may raise a `RequestRefused`, which is passed on with nothing
+        kept.
 
         Raises: VendorBusy where too many jobs are open.
         """
