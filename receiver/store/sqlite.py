@@ -147,7 +147,7 @@ class Sqlite:
             return False
         busy, log, done = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._changes = raw.total_changes
-        # under load the file keeps its length: a commit into blocks that it has already takes a tenth of the time
+        # under load the file keeps its length: a commit into blocks that it has already takes half the time
         if not busy and log == done and (idle or size > WAL_LIMIT):
             # a reader in the way is not waited for: the file then keeps its length until the next time
             raw.execute("PRAGMA busy_timeout=0").fetchall()
