@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 # more than the cores: most of the time is spent waiting for programs under test
 WORKERS ?= 4
 
-.PHONY: help demo test lint format package check cover faults bench constraints
+.PHONY: help demo test lint format secrets package check cover faults bench constraints
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ demo: $(READY) ## watch the whole way with no keys and no network
 	$(BIN)/clipbell demo
 
 test: $(READY) ## all tests but the long ones
-	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package"
+	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package and not secrets"
 
 lint: $(READY) ## format, lint, types
 	$(BIN)/ruff format --check .
@@ -37,11 +37,14 @@ format: $(READY) ## write the code as the formatter wants it
 package: $(READY) ## build the package, install it elsewhere, import and run it there
 	$(PYTEST) -q -m package
 
-check: test lint package ## what the continuous integration runs
+secrets: $(READY) ## a hard life with a canary for every kind of secret, and none comes out
+	$(PYTEST) -q -m secrets
+
+check: test lint secrets package ## what the continuous integration runs
 
 cover: $(READY) ## all tests, then: 100 % of schemas and handlers, 95 % of receiver
 	rm -f .coverage .coverage.*
-	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package" --cov --cov-report=
+	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package and not secrets" --cov --cov-report=
 	$(BIN)/coverage report --include='schemas/*,handlers/*' --fail-under=100
 	$(BIN)/coverage report --include='receiver/*' --fail-under=95
 

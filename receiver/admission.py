@@ -50,7 +50,8 @@ class Admission:
         placed = await self._kit.store.place(
             job, order, admit=self._admit(job, job.created_at, reached), max_open=max_open
         )
-        await self._raise(reached)
+        if placed.is_new:
+            await self._raise(reached)
         return placed
 
     async def begin(self, job: Job, demand: Demand, until: int) -> Begun:

@@ -187,6 +187,11 @@ class Lane:
             if tried:
                 with suppress(StoreUnavailable):
                     await self.ward.judge(tried)
+        except Exception:
+            # their leases run out, and they are tried again; held on to they would be prolonged for ever
+            for claimed in batch:
+                self._held.pop(claimed.delivery.id, None)
+            raise
         finally:
             if any(claimed.delivery.id == self.ward.probe for claimed in batch):
                 self.ward.probe = None

@@ -89,13 +89,15 @@ class SqlStore:
         max_open: int | None = None,
     ) -> Placed:
         """Keep a new job and the bytes of its order."""
-        return await self._writer.work(lambda tx: jobs.place(tx, job, order, admit, max_open))
+        return await self._writer.work(lambda tx: jobs.place(tx, job, order, admit, max_open), refuses=True)
 
     async def begin_order(
         self, job_id: str, demand: Demand, now: int, until: int, *, admit: Callable[[Totals], None] | None = None
     ) -> Begun:
         """Take a turn for a queued job and make it `submitting`."""
-        return await self._writer.work(lambda tx: rates.begin_order(tx, job_id, demand, now, until, admit))
+        return await self._writer.work(
+            lambda tx: rates.begin_order(tx, job_id, demand, now, until, admit), refuses=True
+        )
 
     async def line(self, account: str, limit: int) -> list[Job]:
         """The queued orders of an account that wait for their turn."""

@@ -97,6 +97,8 @@ class Member:
     #: Either a step or work.
     step: Any
     work: Callable[[Tx], Any] | None
+    #: Work that refuses in the usual course of things has its savepoint at once, lest its group be done twice.
+    refuses: bool = False
     result: Any = None
     error: Exception | None = None
 
@@ -128,9 +130,9 @@ class Writer:
         """Have a step decided and written; done after the commit. Raises: StoreUnavailable."""
         return self._ask(step, None)
 
-    async def work(self, work: Callable[[Tx], T]) -> T:
-        """Have a piece of work done in the next group; answer after the commit."""
-        result: T = await self._ask(None, work)
+    async def work(self, work: Callable[[Tx], T], *, refuses: bool = False) -> T:
+        """Have a piece of work done in the next group; answer after the commit. `refuses`: it may well raise."""
+        result: T = await self._ask(None, work, refuses=refuses)
         return result
 
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
@@ -151,7 +153,7 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _ask(self, step: Any, work: Callable[[Tx], Any] | None) -> asyncio.Future[Any]:
+    def _ask(self, step: Any, work: Callable[[Tx], Any] | None, *, refuses: bool = False) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         # nobody may slip in behind the end: there would be nobody to answer
@@ -160,7 +162,7 @@ class Writer:
                 raise StoreUnavailable("the store is closed")
             if self._queue.qsize() > MOST_WAITING:
                 raise StoreUnavailable(f"more than {MOST_WAITING} writes wait; the disk or the database is too slow")
-            self._queue.put(Member(future, loop, step, work))
+            self._queue.put(Member(future, loop, step, work, refuses))
         return future
 
     # --- the thread ---
@@ -242,6 +244,8 @@ class Writer:
             member.result = member.error = None
             if member.work is None:
                 steps.append(member)
+            elif member.refuses:
+                self._do(tx, member, member.work)
             else:
                 member.result = member.work(tx)
         if steps:

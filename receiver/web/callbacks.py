@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from receiver.calls import KEPT_HEADERS, LONGEST_HEADER
@@ -23,6 +24,7 @@ from schemas.job import Job
 from schemas.reading import Reading
 from schemas.report import Report
 
+log = structlog.get_logger("clipbell.web")
 MAX_BODY = 256 * 1024
 _KEPT_HEADERS = {name.encode(): name for name in KEPT_HEADERS}
 PREFIX = "/callbacks/"
@@ -49,6 +51,7 @@ class Callbacks:
     prefix = PREFIX.encode()
     most = MAX_BODY
     patience = COMMIT_WITHIN
+    late = _UNAVAILABLE
 
     def __init__(self, kit: Kit, *, count: Callable[[str], None] = lambda _: None) -> None:
         """`count` is told how each callback ended: a verdict, `unauthentic`, `too_large`, `unavailable`."""
@@ -79,15 +82,15 @@ class Callbacks:
         except Disconnected:
             return
         else:
-            await _send(send, await self._taken(called, *self._judged(called, scope["headers"], body)))
+            outcome, reply = await self._taken(called, *self._judged(called, scope["headers"], body))
+            self._count(outcome)
+            await _send(send, reply)
 
     # --- the hatch ---
 
-    @property
-    def late(self) -> Reply:
-        """What is answered for a commit that has not come in time."""
+    def note_late(self) -> None:
+        """Count a commit that has not come in time."""
         self._count("unavailable")
-        return _UNAVAILABLE
 
     def admit(self, path: bytes) -> Called | None:
         """The account and the job that a path is good for; None: its token is none of ours."""
@@ -97,33 +100,39 @@ class Callbacks:
         except BadToken:
             return None
 
-    def take(self, guest: Called, headers: Headers, body: bytes, reply: Callable[[Reply], None]) -> None:
+    def take(self, guest: Called, headers: Headers, body: bytes, reply: Callable[[Reply], bool]) -> None:
         """Keep a callback; reply after the commit."""
         evidence, decide = self._judged(guest, headers, body)
+
+        def answer(outcome: str, said: Reply) -> None:
+            if reply(said):
+                self._count(outcome)
 
         def committed(future: asyncio.Future[Applied]) -> None:
             error = None if future.cancelled() else future.exception()
             if isinstance(error, StoreUnavailable):
-                reply(self.late)
+                answer("unavailable", self.late)
             elif error is not None:
                 # second thoughts, under the same id of the evidence
-                task = asyncio.create_task(self._reply(guest, evidence, decide, reply))
+                task = asyncio.create_task(self._think_again(guest, evidence, decide, answer))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
             elif not future.cancelled():
-                reply(self._answer(guest, evidence, future.result()))
+                answer(*self._answer(guest, evidence, future.result()))
 
         try:
             asyncio.ensure_future(self._kit.store.apply(guest.job_id, decide, evidence)).add_done_callback(committed)
         except StoreUnavailable:
-            reply(self.late)
+            answer("unavailable", self.late)
 
-    async def _reply(self, called: Called, evidence: Evidence, decide: Decide, reply: Callable[[Reply], None]) -> None:
+    async def _think_again(
+        self, called: Called, evidence: Evidence, decide: Decide, answer: Callable[[str, Reply], None]
+    ) -> None:
         try:
-            reply(await self._taken(called, evidence, decide))
+            answer(*await self._taken(called, evidence, decide))
         finally:
             # the first reply counts: this one is for a mistake of ours, so that nobody waits for it
-            reply(_BROKEN)
+            answer("broken", _BROKEN)
 
     # --- what both do ---
 
@@ -136,14 +145,17 @@ class Callbacks:
             report = self._report(called.account, body)
         except Unreadable:
             return evidence, lambda job: doubt(job, "unreadable", door.now)
+        except Exception as error:  # noqa: BLE001 - a mistake in a vendor's file must not cost us what was sent
+            log.warning("callback not understood", account=called.account, error=type(error).__name__)
+            return evidence, lambda job: doubt(job, "unreadable", door.now)
         return evidence, lambda job: settle(job, report, door, rules)
 
-    async def _taken(self, called: Called, evidence: Evidence, decide: Decide) -> Reply:
+    async def _taken(self, called: Called, evidence: Evidence, decide: Decide) -> tuple[str, Reply]:
         try:
             async with asyncio.timeout(COMMIT_WITHIN):
                 applied = await self._applied(called.job_id, evidence, decide)
         except (StoreUnavailable, TimeoutError):
-            return self.late
+            return "unavailable", self.late
         return self._answer(called, evidence, applied)
 
     async def _applied(self, job_id: str, evidence: Evidence, decide: Decide) -> Applied:
@@ -153,11 +165,11 @@ class Callbacks:
             # the vendor's id in the body belongs to another job of ours already
             return await self._kit.store.apply(job_id, lambda job: doubt(job, "mismatch", evidence.at), evidence)
 
-    def _answer(self, called: Called, evidence: Evidence, applied: Applied) -> Reply:
-        self._count(applied.change.verdict)
+    def _answer(self, called: Called, evidence: Evidence, applied: Applied) -> tuple[str, Reply]:
         known = self._kit.settings.accounts.get(called.account)
         status, words = known.vendor.callback_answer if known else (200, b"")
-        return Reply(status, (*_PLAIN, (b"clipbell-accepted", evidence.id.encode())), words)
+        reply = Reply(status, (*_PLAIN, (b"clipbell-accepted", evidence.id.encode())), words)
+        return applied.change.verdict, reply
 
     def _report(self, account: str, body: bytes) -> Report:
         known = self._kit.settings.accounts.get(account)

@@ -162,7 +162,10 @@ class Guard(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._silent = -self._piece  # to which the piece is about to be added
-        super().on_body(body)
+        if self._visit is not None and self.cycle is self._visit:
+            self._visit.body += body  # the hatch has bounded it; uvicorn would pause the reading, and nobody resume it
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Stop the clock."""
@@ -200,26 +203,28 @@ class Guard(HttpToolsProtocol):
 
     def _hand_over(self, hatch: Hatch, visit: Visit) -> None:
         self.reply_by = self.loop.time() + hatch.patience
+        body, visit.body = bytes(visit.body), bytearray()
         # not at once: a mistake in there must not look to the parser like one of the client
-        self.loop.call_soon(hatch.take, visit.guest, visit.headers, bytes(visit.body), partial(self._reply, visit))
+        self.loop.call_soon(hatch.take, visit.guest, visit.headers, body, partial(self._reply, visit))
 
-    def _reply(self, visit: Visit, reply: Reply) -> None:
-        """Write the answer of a visit, unless it was answered or its client has gone."""
-        if visit.response_complete or visit.disconnected:
-            return
+    def _reply(self, visit: Visit, reply: Reply) -> bool:
+        """Write the answer of a visit, unless it was answered or its client has gone; whether it was written."""
+        if visit.response_complete or visit.disconnected or self.transport.is_closing():
+            return False
         visit.response_complete = True
-        self.reply_by = inf
+        self.reply_by, self._visit = inf, None
         own = self.server_state.default_headers
         self.transport.write(self.letterhead.write(own, reply, keep_alive=visit.keep_alive))
         if not visit.keep_alive:
             self.transport.close()
         self.on_response_complete()
+        return True
 
     def expire_visit(self) -> None:
         """Answer for a hatch that has not replied in time."""
-        self.reply_by = inf
-        if self.hatch is not None and self._visit is not None:
-            self._reply(self._visit, self.hatch.late)
+        visit, self.reply_by = self._visit, inf
+        if self.hatch is not None and visit is not None and self._reply(visit, self.hatch.late):
+            self.hatch.note_late()
 
     def _owe(self) -> None:
         self.stage = Stage.IDLE
@@ -315,13 +320,13 @@ def guarded(limits: Limits, hatch: Hatch | None = None) -> type[Guard]:
 def sweep(connections: Collection[Any], now: float) -> None:
     """Deal with every deadline that has passed; cheap enough to be called several times a second."""
     for connection in list(connections):
+        if connection.reply_by < now:
+            connection.expire_visit()
         if connection.flow.read_paused and connection.receive_by < inf:
             # it is we who do not take what the client sends
             connection.receive_by = now + connection.limits.receive
         elif connection.receive_by < now or connection.send_by < now:
             connection.expire()
-        elif connection.reply_by < now:
-            connection.expire_visit()
 
 
 def hurry(connections: Collection[Any], by: float) -> None:

@@ -32,18 +32,18 @@ class Hatch(Protocol):
     most: int
     #: Seconds after which `late` is replied in place of the reply that has not come.
     patience: float
+    late: Reply
 
-    @property
-    def late(self) -> Reply:
-        """The reply to one who has waited long enough."""
+    def note_late(self) -> None:
+        """Hear that `late` was replied."""
         ...
 
     def admit(self, path: bytes) -> Any:
         """Judge a POST by its path, before a byte of its body is read: a guest, or None for the application."""
         ...
 
-    def take(self, guest: Any, headers: Headers, body: bytes, reply: Callable[[Reply], None]) -> None:
-        """Take a whole request; `reply` is to be called, now or later. Its first call counts."""
+    def take(self, guest: Any, headers: Headers, body: bytes, reply: Callable[[Reply], bool]) -> None:
+        """Take a whole request; `reply` is to be called, now or later. It answers whether that call counted."""
         ...
 
 

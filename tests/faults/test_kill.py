@@ -147,9 +147,11 @@ def all_is_there(folder: Path, rounds: int, seed: int) -> int:
         assert clipbell.stop() == 0
         assert lost(folder, driver.acknowledged) == []
         assert wrong_with_the_books(folder, driver) == []
-        saved = rows(folder, "SELECT path, sha256 FROM clips")
-        assert len(saved) == len({each.job_id for each in driver.acknowledged}) > 0
-        for path, sha256 in saved:
+        saved = rows(folder, "SELECT path, sha256, job_id FROM clips")
+        # a kill between the commit and the answer keeps what was not acknowledged
+        assert {each.job_id for each in driver.acknowledged} <= {str(job_id) for *_, job_id in saved}
+        assert len(saved) == len({job_id for *_, job_id in saved}) > 0
+        for path, sha256, _ in saved:
             assert hashlib.sha256(Path(str(path)).read_bytes()).hexdigest() == sha256
         return len(driver.acknowledged)
 

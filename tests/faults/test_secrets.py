@@ -300,6 +300,7 @@ def collect(clipbell: Guarded, when: str, left: Traces) -> None:
 # --- what came of it ---
 
 
+@pytest.mark.secrets
 def test_no_secret_and_no_callback_token_comes_out_of_a_hard_life(tmp_path: Path) -> None:
     left = lived(tmp_path)
     assert_it_was_hard(left)

@@ -25,12 +25,17 @@ class Window:
     patience: float = 1.5
     late: Reply = LATE
     taken: list[tuple[bytes, bytes]] = field(default_factory=list)
+    lates: int = 0
+
+    def note_late(self) -> None:
+        """Count."""
+        self.lates += 1
 
     def admit(self, path: bytes) -> bytes | None:
         """Whoever does not say no."""
         return None if path.endswith(b"no") else path
 
-    def take(self, guest: bytes, headers: Headers, body: bytes, reply: Callable[[Reply], None]) -> None:
+    def take(self, guest: bytes, headers: Headers, body: bytes, reply: Callable[[Reply], bool]) -> None:
         """Note the request, and reply when its path says."""
         self.taken.append((guest, body))
         answer = Reply(200, ((b"x-of", guest),), b"taken")
@@ -39,8 +44,8 @@ class Window:
         if guest.startswith(b"/in/soon"):
             asyncio.get_running_loop().call_later(0.5, reply, answer)
         elif guest.startswith(b"/in/twice"):
-            reply(answer)
-            reply(Reply(500, ()))
+            assert reply(answer)
+            assert not reply(Reply(500, ()))
         elif not guest.startswith(b"/in/never"):
             reply(answer)
 
@@ -128,6 +133,27 @@ def test_a_body_in_pieces_arrives_whole(window: Window, server: Server) -> None:
     whole = post("/in/now", bytes(range(256)) * 3, CLOSE)
     assert statuses(said(server.port, *[whole[start : start + 97] for start in range(0, len(whole), 97)])) == [200]
     assert window.taken == [(b"/in/now", bytes(range(256)) * 3)]
+
+
+def test_a_large_body_in_pieces_arrives_whole(app: Echo) -> None:
+    window = Window(most=256 * 1024)
+    body = bytes(range(256)) * 1024
+    whole = post("/in/now", body, CLOSE)
+    pieces = [whole[start : start + 40_000] for start in range(0, len(whole), 40_000)]
+    with running(app, hatch=window, receive=3) as server:
+        assert statuses(said(server.port, *pieces, pause=0.05)) == [200]
+    assert window.taken == [(b"/in/now", body)]
+
+
+def test_who_stands_half_sent_behind_a_guest_does_not_stretch_the_patience(window: Window, server: Server) -> None:
+    with connected(server.port) as sock:
+        sock.sendall(post("/in/never") + post("/in/last", b"whole", CLOSE)[:-2])
+        began = time.monotonic()
+        assert sock.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert time.monotonic() - began < 5
+        sock.sendall(b"le")
+        assert statuses(rest_of(sock))[-1] == 200
+    assert window.lates == 1
 
 
 def test_who_gets_no_reply_in_time_is_told_so_and_may_go_on(app: Echo, window: Window, server: Server) -> None:
