@@ -56,7 +56,7 @@ class Housekeeper:
         short = set(await kit.store.short_of_room()) if low else set()
         for subject in {alert["subject"] for alert in low} - short:
             notice = Notice("disk.low", subject, kit.now())
-            await kit.store.alert(kit.rules.alarm.cleared(notice, f"There is room at {subject} again"))
+            await kit.store.alert(kit.rules.alarm.cleared(notice, f"No download waits for room at {subject} any more"))
 
     async def forget_mismatches(self) -> None:
         """Clear what was told long ago of clips that are not as ordered: what was to be done was done, or not wanted.
@@ -68,7 +68,8 @@ class Housekeeper:
         old = Query({"code": MISMATCH, "standing": True}, 200, id_at("alr_", now - MISMATCH_STANDS))
         for alert in await kit.store.alerts(old):
             notice = Notice(MISMATCH, alert["subject"], now)
-            await kit.store.alert(kit.rules.alarm.cleared(notice, f"{alert['text']} (told a week ago)"))
+            text = f"No longer shown, as it was told a week ago: {alert['text']}"
+            await kit.store.alert(kit.rules.alarm.cleared(notice, text))
 
     async def _sweep(self) -> float:
         """Delete what is older than it has to be kept; answers how long to rest."""

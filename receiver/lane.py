@@ -264,7 +264,7 @@ def _is_about_disk(outcome: Outcome) -> bool:
 
 def _parcel(claimed: Claimed) -> Parcel:
     delivery = claimed.delivery
-    return Parcel(delivery.key, claimed.event, delivery.target, len(delivery.attempts), claimed.elapsed)
+    return Parcel(delivery.key, claimed.event, delivery.target, delivery.tried, claimed.elapsed)
 
 
 def _monotonic() -> float:

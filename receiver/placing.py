@@ -124,7 +124,7 @@ def _rejected(job: Job, refused: Refused, placing: Placing) -> Change:
     key = job.idempotency_key if placing.queued else None
     rejected = replace(job, state=JobState.REJECTED, failure=failure, idempotency_key=key, next_at=None)
     raised = (_stopped(job, reason_of(refused), placing),) if refused.stops else ()
-    return Change(job=rejected, raised=raised, cleared=mended(job, placing.now, placing.rules))
+    return Change(job=rejected, raised=raised, cleared=mended(job, placing.now, placing.rules, ended=True))
 
 
 def _stopped(job: Job, reason: str, placing: Placing) -> AlertRaised:

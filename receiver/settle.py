@@ -144,7 +144,10 @@ def _verdict(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> 
     )
     event = _event(settled, report, moment, trust, rules.mint("evt_"))
     return Change(
-        job=settled, told=(rules.router.told(event),), lines=books.lines, cleared=mended(job, door.now, rules)
+        job=settled,
+        told=(rules.router.told(event),),
+        lines=books.lines,
+        cleared=mended(job, door.now, rules, ended=True),
     )
 
 
@@ -194,10 +197,13 @@ def _event(job: Job, report: Report, received_at: datetime, trust: Trust, event_
     )
 
 
-def mended(job: Job, now: int, rules: Rules) -> tuple[AlertCleared, ...]:
-    """Clear what was raised for a job that moves on; known from the job alone, so that the usual path asks nothing."""
+def mended(job: Job, now: int, rules: Rules, *, ended: bool = False) -> tuple[AlertCleared, ...]:
+    """Clear what was raised for a job that moves on; known from the job alone, so that the usual path asks nothing.
+
+    One that is only known to run again, and has not `ended`, is as overdue as it was.
+    """
     codes = []
-    if job.overdue_at is not None:
+    if ended and job.overdue_at is not None:
         codes.append("job.overdue")
     if job.state in (JobState.UNKNOWN, JobState.ABANDONED):
         codes.append("job.unknown")  # it stands on where the job was given up as unknown

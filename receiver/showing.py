@@ -1,8 +1,8 @@
 """Showing: what messages may show of a clip: the file that a downloader saved, and its poster.
 
 People are told when a clip is done, which is seconds before its file is saved. So whoever tells waits a moment for it,
-but only while the event is young and only where a handler is about to save it. Nothing here holds a message back for
-longer, whatever happens to the file.
+but only while the event is young and only where a handler is about to save it, and has not failed to. Nothing here
+holds a message back for longer, whatever happens to the file.
 """
 
 import asyncio
@@ -25,6 +25,10 @@ class Showing:
     def __init__(self, kit: Kit, routes: list[Route]) -> None:
         self._kit = kit
         self._savers = [route for route in routes if route.perishable]
+        # what is saved in a bucket is on no disk of ours
+        self._far = {
+            name for name, each in kit.settings.handlers.items() if "://" in str(getattr(each.options, "target", ""))
+        }
         self._drawers = {
             name for name, each in kit.settings.handlers.items() if getattr(each.options, "posters", False)
         }
@@ -33,7 +37,7 @@ class Showing:
         """The first file on a disk of ours; soon after the event it waits some seconds for one that is on its way."""
         if event.type not in (EventType.COMPLETED, EventType.SAVED) or event.job_id is None:
             return None
-        savers = {saver.handler for saver in self._savers if wants(saver, event)}
+        savers = {saver.handler for saver in self._savers if wants(saver, event)} - self._far
         asked = savers & self._drawers if with_poster else savers
         try:
             while True:
@@ -41,9 +45,18 @@ class Showing:
                 found = _first([clip for clip in clips if not with_poster or clip.handler in self._drawers], event)
                 if found or not asked or self._kit.now() >= micros(event.received_at) + PATIENCE:
                     return found
+                if not await self._is_coming(event, asked):
+                    return None
                 await asyncio.sleep(LOOK)
         except ClipbellError:
             return None
+
+    async def _is_coming(self, event: Event, savers: set[str]) -> bool:
+        """Whether one of these is about to save a file of the job, and has not failed to."""
+        deliveries = await self._kit.store.deliveries(Query({"job_id": event.job_id}, 200))
+        return any(
+            each.handler in savers and each.state in ("pending", "running") and not each.attempts for each in deliveries
+        )
 
 
 def _first(clips: list[Clip], event: Event) -> Saved | None:

@@ -106,7 +106,7 @@ class Taker:
 
     def _resolved(self, job: Job, vendor_job_id: str | None) -> Change:
         now = self._kit.now()
-        cleared = mended(job, now, self._kit.rules)
+        cleared = mended(job, now, self._kit.rules, ended=vendor_job_id is None)
         if vendor_job_id is None:
             rejected = replace(job, state=JobState.REJECTED, next_at=None, idempotency_key=None)
             return Change(job=rejected, cleared=cleared)

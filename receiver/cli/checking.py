@@ -1,4 +1,4 @@
-"""The verb check: runs the contract suite over a plug-in, for whoever writes one. Calls nobody, orders nothing."""
+"""The verb check: runs the contract suite over a plug-in, for whoever writes one. Orders nothing."""
 
 import os
 import sys

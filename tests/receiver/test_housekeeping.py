@@ -181,7 +181,7 @@ def test_an_alert_about_a_disk_goes_once_when_nothing_waits_for_room_there(tmp_p
         assert event.detail == {
             "code": "disk.low",
             "subject": "/clips",
-            "text": "There is room at /clips again",
+            "text": "No download waits for room at /clips any more",
             "next_step": "Nothing to do",
         }
 

@@ -65,16 +65,35 @@ def test_one_that_is_on_its_way_is_waited_for(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(showing, "LOOK", 0.02)
 
     async def scenario(find: Showing, store: Store) -> tuple[bool, Saved | None]:
+        await tell(store, told(1, delivery(1, "files")))
+        [claimed] = await taken(store, "files")
         waiting = asyncio.ensure_future(find(EVENT, with_poster=True))
         await asyncio.sleep(0.2)
         was_waiting = not waiting.done()
-        await save(store, CLIP)
+        await finished(store, claimed, clips=(CLIP,))
         return was_waiting, await asyncio.wait_for(waiting, 10)
 
     was_waiting, saved = shown(tmp_path, FILES, scenario)
     assert was_waiting
     assert saved is not None
     assert saved.poster == "/clips/a.jpg"
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [FILES, FILES.replace('"clips"', '"s3://bucket/clips"')],
+    ids=["nothing is to save it", "it is saved in a bucket"],
+)
+def test_who_has_nothing_to_wait_for_does_not_wait(tmp_path: Path, sections: str) -> None:
+    async def scenario(find: Showing, store: Store) -> tuple[Saved | None, float]:
+        if "s3://" in sections:
+            await tell(store, told(1, delivery(1, "files")))
+        began = time.monotonic()
+        return await find(EVENT, with_poster=True), time.monotonic() - began
+
+    saved, took = shown(tmp_path, sections, scenario)
+    assert saved is None
+    assert took < 5
 
 
 @pytest.mark.parametrize(
