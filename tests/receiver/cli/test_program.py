@@ -1,6 +1,7 @@
 """The command line as a program: quick help with every verb in it, pipes that close, the keyboard's interrupt."""
 
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -42,12 +43,14 @@ def test_every_verb_has_help(tmp_path: Path, name: str) -> None:
 
 
 def test_help_is_quick(tmp_path: Path) -> None:
+    """Its processor time, which others on the machine stretch less than the clock's (0.14 s both on a quiet one)."""
     taken = []
-    for _ in range(5):
-        began = time.perf_counter()
+    for _ in range(7):
+        began = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([CLIPBELL, "--help"], cwd=tmp_path, stdout=subprocess.DEVNULL, check=True)
-        taken.append(time.perf_counter() - began)
-    print(f"clipbell --help: median {statistics.median(taken) * 1000:.0f} ms of 5, Python's start included")
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(ended.ru_utime - began.ru_utime + ended.ru_stime - began.ru_stime)
+    print(f"clipbell --help: median {statistics.median(taken) * 1000:.0f} ms of 7, Python's start included")
     assert min(taken) < MOST_SECONDS
 
 
