@@ -99,20 +99,23 @@ def _view(key: str) -> str:
     )
 
 
-#: What was taken for each job in the end; without a unit where nobody said how much.
-_PAID = "SELECT job_id, max(unit) AS unit, sum(micros) AS micros FROM ledger GROUP BY job_id"
+#: What was taken for each job in the end, by unit; without one where nobody said how much of anything.
+_PAID = (
+    "SELECT job_id, unit, sum(micros) AS micros FROM ledger WHERE unit IS NOT NULL GROUP BY job_id, unit "
+    "UNION ALL SELECT job_id, NULL, NULL FROM ledger GROUP BY job_id HAVING count(unit) = 0"
+)
 _FAILED_NOT_REFUNDED = (
     "SELECT clips.job_id, vendor, account, vendor_job_id, prompt, failure_code, failure_message, "  # noqa: S608
     f"CASE WHEN paid.micros IS NOT NULL THEN {_exact('paid.micros')} END AS kept, unit, paid.micros AS kept_micros, "
     f"settled_at FROM clips JOIN ({_PAID}) AS paid ON paid.job_id = clips.job_id WHERE state = 'failed' "
-    "AND (paid.micros > 0 OR (paid.micros IS NULL AND coalesce(refunded, 0) = 0)) ORDER BY clips.job_id DESC"
+    "AND (paid.micros > 0 OR (paid.micros IS NULL AND coalesce(refunded, 0) = 0)) ORDER BY clips.job_id DESC, unit"
 )
 _PAID_TWICE = (
     "SELECT account, model, prompt, count(*) AS times, "  # noqa: S608
     f"{_exact('sum(paid.micros)')} AS total, unit, sum(paid.micros) AS total_micros, "
     "min(clips.job_id) AS first_job_id, max(clips.job_id) AS last_job_id "
     f"FROM clips JOIN ({_PAID}) AS paid ON paid.job_id = clips.job_id WHERE paid.micros > 0 AND prompt <> '' "
-    "GROUP BY account, model, prompt, unit HAVING count(*) > 1 ORDER BY last_job_id DESC"
+    "GROUP BY account, model, prompt, unit HAVING count(*) > 1 ORDER BY last_job_id DESC, unit"
 )
 VIEWS = {
     "by_day": _view("day"),
@@ -175,10 +178,9 @@ def _make_tables(db: "Database") -> None:
     if "ledger" not in names:
         db.table("ledger").create(_LEDGER, pk="id")
         db.table("ledger").create_index(["job_id"])
-    there = set(db.view_names())
     for name, query in VIEWS.items():
-        if name not in there:
-            db.create_view(name, query)
+        # one that reads otherwise is from an older version
+        db.create_view(name, query, replace=True)
 
 
 def _replace_findings(db: "Database", findings: Iterable[Mapping[str, Any]]) -> None:

@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from schemas.event import Money
     from schemas.job import Job
 
-#: What may be found of a job -> how the finding's id begins; of one job they stand in the order of these beginnings.
-KINDS: Mapping[str, str] = {"no_file": "fil", "off_estimate": "off", "not_refunded": "ref", "paid_twice": "two"}
+#: What may be found of a job -> how the finding's id begins, where it is of credits and otherwise; of one job they
+#: stand in the order of these beginnings.
+KINDS: Mapping[str, tuple[str, str]] = {
+    "no_file": ("fic", "fil"),
+    "off_estimate": ("ofc", "off"),
+    "not_refunded": ("rec", "ref"),
+    "paid_twice": ("twc", "two"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Money of one job that does not add up. `amount` None: something was taken, and nobody said how much."""
+    """Money of one job, in one unit, that does not add up. `amount` None: taken, and nobody said how much."""
 
     kind: str
     job: "Job"
@@ -30,7 +36,9 @@ class Finding:
     @property
     def id(self) -> str:
         """Its own id; the same whenever it is found."""
-        return KINDS[self.kind] + self.job.id.removeprefix("job")
+        of_credits, usual = KINDS[self.kind]
+        is_of_credits = self.amount is not None and self.amount.unit == "credits"
+        return (of_credits if is_of_credits else usual) + self.job.id.removeprefix("job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,8 @@ class Auditing(Protocol):
         `no_file`: completed or abandoned, paid for, no file saved, and no handler of `savers` still at it.
         `not_refunded`: failed, and what was paid did not come back. `off_estimate`: completed for another price
         than the order was placed at. `paid_twice`: paid for, as was an earlier job of the account with the same
-        prompt and model. Only the newest jobs are gone through (`findings.MOST`); amounts are of the ledger.
+        prompt and model, in the same unit. Only the newest jobs are gone through (`findings.MOST`). Amounts are of
+        the ledger; a job with lines in two units is found in each.
         """
         ...
 

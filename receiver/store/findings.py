@@ -1,7 +1,7 @@
 """Findings: money that does not add up, found over jobs, lines and saved files by one statement a kind. Reads only.
 
-What was paid for a job is summed from its lines, in the unit in which it is booked. A line without an amount counts
-where nothing else is booked: then something was taken, and how much is unknown.
+What was paid for a job is summed from its lines by unit: a job with lines in two units is found in each. A line without
+an amount counts where nothing else is booked: then something was taken, and how much is unknown.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,10 +37,16 @@ _jobs, _lines, _clips = tables.jobs.c, tables.ledger.c, tables.clips.c
 _columns = [_jobs[name] for name in JOB_COLUMNS]
 _BY: Mapping[str, Condition] = {**by(tables.jobs, "vendor account"), "job_id": lambda value: _jobs.id == clean(value)}
 
-_of_job = _lines.job_id == _jobs.id
-_sum = select(func.sum(_lines.micros)).where(_of_job, _lines.unit == _jobs.booked_unit).scalar_subquery()
-_is_unsaid = exists().where(_of_job, _lines.micros.is_(None)) & _jobs.booked_unit.is_(None)
-_is_paid = or_(_sum > 0, _is_unsaid)
+#: What was taken for each job by unit; without one where nobody said how much of anything.
+_said = tables.ledger.alias("said").c
+_is_unsaid = ~exists().where(_said.job_id == _lines.job_id, _said.unit.is_not(None))
+_paid = (
+    select(_lines.job_id, _lines.unit, func.sum(_lines.micros).label("micros"))
+    .where(or_(_lines.unit.is_not(None), _is_unsaid))
+    .group_by(_lines.job_id, _lines.unit)
+    .subquery("paid")
+)
+_is_paid = or_(_paid.c.micros > 0, _paid.c.micros.is_(None))
 #: What the order was placed at; of jobs from before that was kept, what stands on them.
 _quote = func.coalesce(_jobs.quote_micros, _jobs.estimate_micros)
 _quote_unit = func.coalesce(_jobs.quote_unit, _jobs.estimate_unit)
@@ -82,13 +88,13 @@ def _no_file(search: _Search) -> Select[Any]:
     )
     is_over = _jobs.state.in_((JobState.COMPLETED.value, JobState.ABANDONED.value))
     is_saved = exists().where(_clips.job_id == _jobs.id)
-    return _found(_sum, _jobs.booked_unit).where(*search.among(is_over, _is_paid, ~is_saved, ~at_it))
+    return _paid_for().where(*search.among(is_over, _is_paid, ~is_saved, ~at_it))
 
 
 def _not_refunded(search: _Search) -> Select[Any]:
     has_failed = _jobs.state == JobState.FAILED.value
-    is_kept = or_(_sum > 0, _is_unsaid & ~_jobs.outcome.contains(_REFUNDED))
-    return _found(_sum, _jobs.booked_unit).where(*search.among(has_failed, is_kept))
+    is_kept = or_(_paid.c.micros > 0, _paid.c.micros.is_(None) & ~_jobs.outcome.contains(_REFUNDED))
+    return _paid_for().where(*search.among(has_failed, is_kept))
 
 
 def _off_estimate(search: _Search) -> Select[Any]:
@@ -98,14 +104,19 @@ def _off_estimate(search: _Search) -> Select[Any]:
 
 
 def _paid_twice(search: _Search) -> Select[Any]:
-    same = [_jobs.account, _jobs.model, search.prompt(), _jobs.booked_unit]
+    same = [_jobs.account, _jobs.model, search.prompt(), _paid.c.unit]
     has_prompt = [~_jobs.ordered.startswith(start) for start in _NO_PROMPT]
     first = func.first_value(_jobs.id).over(partition_by=same, order_by=_jobs.id)
     # filtered afterwards: the first of them counts whatever is asked for
-    everything = _Search(search.connection, {}, ()).among(_sum > 0, *has_prompt)
-    paid = select(_jobs.id, _sum.label("paid"), first.label("first")).where(*everything).subquery()
-    found = _found(paid.c.paid, _jobs.booked_unit, paid.c.first)
-    return found.join_from(tables.jobs, paid, paid.c.id == _jobs.id).where(*search.among(paid.c.first != _jobs.id))
+    everything = _Search(search.connection, {}, ()).among(_paid.c.micros > 0, *has_prompt)
+    columns = [_jobs.id, _paid.c.micros, _paid.c.unit, first.label("first")]
+    again = select(*columns).join_from(tables.jobs, _paid, _paid.c.job_id == _jobs.id).where(*everything).subquery().c
+    found = _found(again.micros, again.unit, again.first).where(again.id == _jobs.id)
+    return found.where(*search.among(again.first != _jobs.id))
+
+
+def _paid_for() -> Select[Any]:
+    return _found(_paid.c.micros, _paid.c.unit).join_from(tables.jobs, _paid, _paid.c.job_id == _jobs.id)
 
 
 def _found(
@@ -134,9 +145,10 @@ def read_findings(connection: Connection, query: Query, savers: Sequence[str]) -
     search = _Search(connection, query.filters, savers)
     found: list[Finding] = []
     for kind in _wanted(query):
-        page = _SELECTS[kind](search).order_by(_jobs.id.desc()).limit(query.limit)
+        page = _SELECTS[kind](search)
+        page = page.order_by(_jobs.id.desc(), page.selected_columns.unit.desc()).limit(query.limit)
         if query.before is not None:
-            page = page.where(_comes_after(kind, query.before))
+            page = page.where(_comes_after(kind, page.selected_columns.unit, query.before))
         found += [_finding(kind, row) for row in connection.execute(page).fetchall()]
     # the newest job first, and of one job in the order of the ids; sorting is stable
     found.sort(key=lambda finding: finding.id)
@@ -166,11 +178,12 @@ def _wanted(query: Query) -> list[str]:
     return [each for each in _SELECTS if kind in (None, each)]
 
 
-def _comes_after(kind: str, cursor: str) -> ColumnElement[bool]:
+def _comes_after(kind: str, unit: ColumnElement[Any], cursor: str) -> ColumnElement[bool]:
     """Whether a finding of this kind stands behind the one whose id the cursor is."""
-    prefix, rest = cursor[:3], cursor[3:]
-    job_id = clean(f"job{rest}")
-    return _jobs.id <= job_id if KINDS[kind] > prefix else _jobs.id < job_id
+    of_credits, usual = KINDS[kind]
+    prefix = case((unit == "credits", of_credits), else_=usual)
+    job_id = clean(f"job{cursor[3:]}")
+    return or_(_jobs.id < job_id, and_(_jobs.id == job_id, prefix > cursor[:3]))
 
 
 def _finding(kind: str, row: Sequence[Any]) -> Finding:

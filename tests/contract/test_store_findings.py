@@ -1,15 +1,20 @@
 """What a store finds of money that does not add up: every kind, what is none of it, exact sums, pages, bounds."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handlers import ledger_file
 from receiver.store import findings
 from receiver.store.auditing import Finding, FindingSum
 from receiver.store.protocol import Attempt, Change, Clip, Finish, Line, Query, Store
+from receiver.web.shapes import line_json
 from schemas.event import Failure, Money
 from schemas.job import Job, JobState
 from tests.support.stored import (
@@ -246,6 +251,84 @@ def test_whatever_a_prompt_holds_it_is_compared(play: Play, prompt: str) -> None
     play(scenario)
 
 
+# --- units ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_taken_in_two_units_is_found_in_each(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        kite: dict[str, Any] = {"prompt": "A kite", "booked": usd("20", "credits")}
+        await placed(store, ordered(1, **kite), ordered(2, **kite), failed(3, refunded=False))
+        others = [replace(booked(n, usd("20", "credits")), id=f"ldg_c{n}", evidence_id="c") for n in (1, 2, 3)]
+        await book(store, *[booked(n, usd("1")) for n in (1, 2, 3)], *others, booked(3, None, "unknown"))
+        expected = [
+            ("rec_0003", usd("20", "credits")),
+            ("ref_0003", usd("1")),
+            ("fic_0002", usd("20", "credits")),
+            ("fil_0002", usd("1")),
+            ("twc_0002", usd("20", "credits")),
+            ("two_0002", usd("1")),
+            ("fic_0001", usd("20", "credits")),
+            ("fil_0001", usd("1")),
+        ]
+        assert [(each.id, each.amount) for each in await found(store)] == expected
+        for size in (1, 2, 3):
+            listed: list[str] = []
+            while page := await found(store, size, listed[-1] if listed else None):
+                listed += [each.id for each in page]
+            assert listed == [id_ for id_, _ in expected]
+
+    play(scenario)
+
+
+async def a_mixed_book(store: Store) -> None:
+    """Settled jobs with lines in dollars, in credits, in both and of unknown amount, some refunded in one unit only."""
+    kite: dict[str, Any] = {"prompt": "A kite", "cost": usd("1"), "submitted_at": NOON, "settled_at": NOON}
+    reason = {1: False, 2: None, 3: True, 4: False, 5: None, 6: True}
+    await placed(
+        store,
+        *[failed(n, refunded=refunded, settled_at=NOON) for n, refunded in reason.items()],
+        *[ordered(n, **kite) for n in (7, 8, 9)],
+        ordered(10, **kite, model="veo-3.1"),
+        ordered(11, **kite, account="second"),
+        failed(12, refunded=False, **{**kite, "prompt": "A boat"}),
+        ordered(13, **{**kite, "prompt": "A boat"}),
+    )
+    in_credits = [replace(booked(n, usd("40", "credits")), id=f"ldg_c{n}", evidence_id="c") for n in (1, 3, 7, 8, 13)]
+    await book(
+        store,
+        *[booked(n, usd("0.136")) for n in (1, 3, 4, 7, 9, 10, 11, 12, 13)],
+        *in_credits,
+        *[booked(n, usd("-0.136"), "refund") for n in (3, 4)],
+        *[booked(n, None, "unknown") for n in (1, 2, 5, 6)],
+    )
+
+
+def test_the_ledger_files_views_say_what_the_findings_say(play: Play, tmp_path: Path) -> None:
+    async def scenario(store: Store) -> list[Finding]:
+        await a_mixed_book(store)
+        jobs, lines = await store.jobs(Query(limit=99)), await store.ledger(Query(limit=99))
+        ledger_file.write(tmp_path / "ledger.db", [job.to_json() for job in jobs], map(line_json, lines))
+        return await found(store)
+
+    everything = play(scenario)
+    kept = [(each.job.id, *_amount(each)) for each in everything if each.kind == "not_refunded"]
+    again = [each for each in everything if each.kind == "paid_twice"]
+    assert len(kept) == 6
+    assert len(again) == 3
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as file:
+        view = file.execute("SELECT job_id, kept_micros, unit FROM failed_not_refunded").fetchall()
+        assert sorted(view, key=str) == sorted(kept, key=str)
+        groups = file.execute("SELECT first_job_id, unit, times, last_job_id FROM paid_twice").fetchall()
+    told: dict[tuple[str | None, str | None], list[str]] = {}
+    for each in again:
+        told.setdefault((each.other_job_id, _amount(each)[1]), []).append(each.job.id)
+    assert sorted(groups) == sorted((*key, len(ids) + 1, max(ids)) for key, ids in told.items())
+
+
+def _amount(found: Finding) -> tuple[int | None, str | None]:
+    return (found.amount.micros, found.amount.unit) if found.amount else (None, None)
+
+
 # --- lists and sums ----------------------------------------------------------------------------------------
 
 
@@ -263,7 +346,7 @@ async def a_few(store: Store) -> None:
     await book(store, booked(4, usd("5", "credits")), booked(5, None, "unknown"))
 
 
-ALL = ["ref_0005", "fil_0004", "off_0004", "ref_0003", "fil_0002", "off_0002", "two_0002", "fil_0001", "off_0001"]
+ALL = ["ref_0005", "fic_0004", "ofc_0004", "rec_0003", "fil_0002", "off_0002", "two_0002", "fil_0001", "off_0001"]
 
 
 def test_findings_are_listed_by_job_the_newest_first(play: Play) -> None:
@@ -289,9 +372,9 @@ def test_pages_hold_every_finding_once(play: Play, size: int) -> None:
 @pytest.mark.parametrize(
     ("filters", "wanted"),
     [
-        ({"kind": "no_file"}, ["fil_0004", "fil_0002", "fil_0001"]),
-        ({"vendor": "veo3gen"}, ["fil_0004", "off_0004"]),
-        ({"account": "second"}, ["ref_0003"]),
+        ({"kind": "no_file"}, ["fic_0004", "fil_0002", "fil_0001"]),
+        ({"vendor": "veo3gen"}, ["fic_0004", "ofc_0004"]),
+        ({"account": "second"}, ["rec_0003"]),
         ({"job_id": "job_0002"}, ["fil_0002", "off_0002", "two_0002"]),
         ({"job_id": "job_0002", "kind": "paid_twice"}, ["two_0002"]),
         ({"account": "nobody"}, []),

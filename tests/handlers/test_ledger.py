@@ -172,6 +172,14 @@ def test_a_view_shows_prompts_that_were_paid_for_twice(tmp_path: Path) -> None:
     assert [tuple(each.values()) for each in found] == [("A kite", 2, "0.2", "USD", "job_1", "job_2")]
 
 
+def test_a_view_of_an_older_version_is_replaced(tmp_path: Path) -> None:
+    deliver(tmp_path, [parcel()], [line(1)])
+    with Database(tmp_path / "ledger.db") as db:
+        db.create_view("paid_twice", "SELECT 1 AS times", replace=True)
+    deliver(tmp_path, [parcel()])
+    assert rows(tmp_path, "select * from paid_twice") == []
+
+
 FOUND = {
     "id": "two_1",
     "kind": "paid_twice",
