@@ -79,10 +79,11 @@ class Downloader:
 
     def __init__(self, options: DownloaderOptions, tools: Tools) -> None:
         self._tools = tools
-        self._place = place_of(options.target, tools.folder)
+        largest = parse_size(options.max_size)
+        self._place = place_of(options.target, tools.folder, largest)
         self._shelf = Shelf(self._place, options.name, posters=options.posters)
         self._room = Room(self._place.disk, parse_size(options.keep_free))
-        self._fetcher = Fetcher(tools, parse_size(options.max_size), self._room)
+        self._fetcher = Fetcher(tools, largest, self._room)
 
     async def deliver(self, parcels: Sequence[Parcel]) -> Mapping[str, Outcome]:
         """Save the files of each clip."""

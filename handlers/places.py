@@ -96,12 +96,12 @@ class Folder:
         await in_thread(write_whole, self._root / name, content, self._mode)
 
 
-def place_of(target: str, folder: Path) -> Place:
-    """Make the place that a `target` names; relative paths begin in the folder."""
+def place_of(target: str, folder: Path, most: int) -> Place:
+    """Make the place that a `target` names; relative paths begin in the folder. `most`: bytes of a file of ours."""
     if target.startswith("s3://"):
         from handlers.buckets import Bucket
 
-        return Bucket(target, scratch=folder / ".clipbell-partials")
+        return Bucket(target, scratch=folder / ".clipbell-partials", most=most)
     return Folder(folder / target)
 
 

@@ -1,17 +1,22 @@
 """The downloader into a bucket, against a server that speaks as S3 does."""
 
 import asyncio
+import errno
 import hashlib
 import json
-from collections.abc import Iterator
+import resource
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from obstore.exceptions import AlreadyExistsError, GenericError, NotFoundError, PermissionDeniedError
 from pydantic import ValidationError
 
+from handlers import bucket_program, bucket_run
 from handlers.buckets import Bucket, open_stored
 from handlers.downloader import HANDLER, DownloaderOptions
 from handlers.landing import Partial
@@ -20,12 +25,13 @@ from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from schemas.event import Event, Video
 from tests.support.authority import authority
 from tests.support.clips import HTML, mp4
-from tests.support.http_server import Reply, Server, closed_port, serving
+from tests.support.http_server import Reply, Seen, Server, closed_port, serving
 from tests.support.parcels import READY, parcel, tools
 from tests.support.s3_server import client, s3_server, variables
 
 CLIP = mp4()
 JOB = READY.job_id
+EXPIRED = "its TLS certificate is not accepted (it has expired)"
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +116,7 @@ def test_a_name_that_another_took_meanwhile_is_refused_by_the_store_itself(
 ) -> None:
     path, name = tmp_path / "a.mp4.dlv_1.partial", PurePosixPath("vrex/a.mp4")
     path.write_bytes(mp4(size))
-    place = Late("s3://clips/made", scratch=tmp_path)
+    place = Late("s3://clips/made", scratch=tmp_path, most=1 << 30)
     asyncio.run(place.keep(Partial(path), name))
     assert hashlib.sha256(body(bucket, "made/vrex/a.mp4")).digest() == hashlib.sha256(mp4(size)).digest()
     bucket.put_object(Bucket="clips", Key="made/vrex/a.mp4", Body=b"another's")
@@ -124,12 +130,38 @@ def test_a_stored_file_is_read_in_parts(bucket: Any) -> None:
     bucket.put_object(Bucket="clips", Key="made/a.mp4", Body=CLIP)
     file = open_stored("s3://clips/made/a.mp4")
     assert (file.size, file.read(4, 4), file.read(file.size - 3, 3)) == (len(CLIP), b"ftyp", CLIP[-3:])
+    opened = open_stored("s3://clips/made/a.mp4")
     bucket.delete_object(Bucket="clips", Key="made/a.mp4")
     with pytest.raises(FileNotFoundError):
-        file.read(0, 1)
+        opened.read(0, 1)
     with pytest.raises(FileNotFoundError):
         open_stored("s3://clips/made/a.mp4")
     file.close()
+
+
+def test_a_stored_file_is_asked_for_once_by_whoever_reads_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as store:
+        for name, value in variables(store.url).items():
+            monkeypatch.setenv(name, value)
+        store.answer(_keeping(CLIP))
+        file = open_stored("s3://clips/made/a.mp4")
+        whole = b"".join(file.read(at, min(999, file.size - at)) for at in range(0, file.size, 999))
+        assert (whole, file.etag) == (CLIP, '"x"')
+        assert [seen.method for seen in store.seen] == ["HEAD", "GET"]
+
+
+def _keeping(content: bytes) -> Callable[[Seen], Reply]:
+    """A store that has one object."""
+    head = {"etag": '"x"', "last-modified": "Wed, 01 Jan 2025 12:02:45 GMT"}
+
+    def answer(seen: Seen) -> Reply:
+        if seen.method == "HEAD":
+            return Reply(200, content, head)
+        first, last = map(int, seen.headers["range"].removeprefix("bytes=").split("-"))
+        span = {"content-range": f"bytes {first}-{last}/{len(content)}"}
+        return Reply(206, content[first : last + 1], {**head, **span})
+
+    return answer
 
 
 def test_what_is_no_video_does_not_go_up(bucket: Any, tmp_path: Path) -> None:
@@ -187,12 +219,174 @@ def test_a_store_whose_certificate_has_expired_gets_nothing(
     with serving(tls=ca.server(until=timedelta(days=-1))) as store:
         outcome = at_a_store(tmp_path, monkeypatch, store)
         assert store.seen == []
-    words = "its TLS certificate is not accepted (it has expired)"
-    assert outcome == TryLater(f"s3://clips/made cannot be written: {words}")
+    assert outcome == TryLater(f"s3://clips/made cannot be written: {EXPIRED}")
     with serving(tls=ca.server()) as store:
         # the control: it says nothing of the files, and takes every one
         store.answer(lambda seen: Reply(200, b"", {"etag": '"x"'}) if seen.method == "PUT" else Reply(404))
         assert isinstance(at_a_store(tmp_path, monkeypatch, store), Done)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what takes long take a second."""
+    monkeypatch.setattr(bucket_run, "SECONDS", 1.0)
+    monkeypatch.setattr(bucket_run, "_MARGIN", 1.5)
+
+
+ENDLESS = {
+    "silent": Reply(silent=True),
+    "dripping": Reply(500, b"x" * 10_000, pause=0.05),
+    "dripping with a yes": Reply(200, b"x" * 10_000, {"etag": '"x"'}, pause=0.05),
+}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+@pytest.mark.parametrize("reply", ENDLESS.values(), ids=ENDLESS)
+def test_a_store_that_is_slow_to_answer_holds_nothing_up(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hasty: None, reply: Reply, method: str
+) -> None:
+    event = PurePosixPath(f"/clips/made/vrex/{JOB}.json")
+    with serving() as store:
+        good = Reply(200, b"", {"etag": '"x"'})
+        bad = {"HEAD": Reply(404), "PUT": good} | {method: reply}
+        store.answer(lambda seen: good if seen.path == str(event) else bad[seen.method])
+        begun = time.monotonic()
+        outcome = at_a_store(tmp_path, monkeypatch, store)
+        took = time.monotonic() - begun
+    # the head of an answer to a PUT says that the object is there; its body says nothing more
+    is_kept = reply.status == 200 and not reply.silent and method == "PUT"
+    assert isinstance(outcome, Done if is_kept else TryLater)
+    assert took < 12
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_answer_without_an_end_takes_neither_the_memory_nor_the_program(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hasty: None, status: int
+) -> None:
+    with serving() as store:
+        endless = Reply(status, b"x" * 1_000_000, {"etag": '"x"'}, endless=True)
+        store.answer(lambda seen: Reply(404) if seen.method == "HEAD" else endless)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        outcome = at_a_store(tmp_path, monkeypatch, store)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert isinstance(outcome, Done if status == 200 else TryLater)
+    assert grown < 64 << 10
+
+
+def test_an_object_without_an_end_does_not_fill_the_disk(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hasty: None
+) -> None:
+    head = {"etag": '"x"', "last-modified": "Wed, 01 Jan 2025 12:02:45 GMT"}
+    with serving() as store:
+        # it says that it is small, then sends more and more
+        store.answer(
+            lambda seen: {
+                "PUT": Reply(200, b"", {"etag": '"x"'}),
+                "HEAD": Reply(200, b"x" * 5000, head),
+                "GET": Reply(200, b"x" * 100_000, {**head, "content-length": str(10**13)}, endless=True),
+            }[seen.method]
+        )
+        outcome = at_a_store(tmp_path, monkeypatch, store)
+        assert outcome == TryLater("s3://clips/made cannot be written: the object has changed meanwhile")
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_an_object_that_is_larger_than_any_of_ours_is_for_a_person(bucket: Any, tmp_path: Path) -> None:
+    bucket.put_object(Bucket="clips", Key=f"made/vrex/{JOB}-1.mp4", Body=mp4(3000))
+    with serving(Reply(200, CLIP)) as server:
+        outcome = deliver(tmp_path, replace(READY, videos=(Video(server.url),)), max_size="2KiB")
+    assert isinstance(outcome, GiveUp)
+    assert "more than max_size" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(silent=True), Reply(500, b"x" * 1_000_000, endless=True)], ids=["no", "endless"]
+)
+def test_a_stored_file_that_cannot_be_read_is_an_error_in_time(
+    monkeypatch: pytest.MonkeyPatch, hasty: None, reply: Reply
+) -> None:
+    with serving() as store:
+        for name, value in variables(store.url).items():
+            monkeypatch.setenv(name, value)
+        store.answer(lambda seen: _keeping(CLIP)(seen) if seen.method == "HEAD" else reply)
+        file = open_stored("s3://clips/made/a.mp4")
+        begun = time.monotonic()
+        with pytest.raises(OSError, match="the store"):
+            file.read(0, 9)
+        assert time.monotonic() - begun < 8
+
+
+def test_a_program_that_does_not_come_to_its_end_is_ended(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hasty: None
+) -> None:
+    monkeypatch.setattr(bucket_run, "_MARGIN", -0.99)
+    with pytest.raises(OSError, match="did not answer in time"):
+        open_stored("s3://clips/made/a.mp4")
+    with pytest.raises(OSError, match="did not answer in time"):
+        asyncio.run(Bucket("s3://clips", scratch=tmp_path, most=1).write(PurePosixPath("a.json"), b"{}"))
+    assert keys(bucket) == []
+
+
+def test_a_large_upload_that_is_cancelled_leaves_nothing_in_the_bucket(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.mp4.dlv_1.partial"
+    path.write_bytes(bytes(70 << 20))
+
+    async def main() -> None:
+        place = Bucket("s3://clips/made", scratch=tmp_path, most=1 << 30)
+        task = asyncio.ensure_future(place.keep(Partial(path), PurePosixPath("a.mp4")))
+        while not bucket.list_multipart_uploads(Bucket="clips").get("Uploads", []):
+            await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert keys(bucket) == []
+
+
+def in_process(bucket: str, **asked: Any) -> bytes:
+    """Do one thing with a bucket as its program does."""
+    content = asked.pop("content", b"")
+    return asyncio.run(bucket_program.do({"bucket": bucket, "seconds": 20.0, **asked}, content))
+
+
+def test_the_program_does_one_thing_at_a_time(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, copy = tmp_path / "a.partial", tmp_path / "copy"
+    path.write_bytes(CLIP)
+    monkeypatch.setattr(bucket_program, "ALONE", 100)
+    for name in ("large", "small"):
+        assert in_process("s3://clips/made", do="keep", key=f"{name}.mp4", path=str(path), size=len(CLIP)) == b""
+        monkeypatch.setattr(bucket_program, "ALONE", 10_000)
+    assert in_process("s3://clips", do="write", key="a.json", content=b"{}") == b""
+    assert in_process("s3://clips", do="read", key="a.json", at=1, count=1) == b"}"
+    assert json.loads(in_process("s3://clips", do="look", key="made/large.mp4"))["size"] == len(CLIP)
+    in_process("s3://clips", do="load", key="made/small.mp4", path=str(copy), size=len(CLIP))
+    assert copy.read_bytes() == CLIP
+    assert keys(bucket) == ["a.json", "made/large.mp4", "made/small.mp4"]
+    with pytest.raises(bucket_program.ChangedError) as changed:
+        in_process("s3://clips", do="load", key="made/small.mp4", path=str(copy), size=1)
+    assert bucket_program.refusal(changed.value) == (errno.EIO, "the object has changed meanwhile")
+    with pytest.raises(AlreadyExistsError) as taken:
+        in_process("s3://clips/made", do="keep", key="small.mp4", path=str(path), size=len(CLIP))
+    assert bucket_program.refusal(taken.value) == (errno.EEXIST, "exists")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (NotFoundError("https://secret"), (errno.ENOENT, "no such object or bucket")),
+        (PermissionDeniedError("https://secret"), (errno.EACCES, "permission denied")),
+        (GenericError("https://secret status code: 503"), (errno.EIO, "the store answered HTTP 503")),
+        (GenericError("https://secret Expired certificate"), (errno.EIO, EXPIRED)),
+        (GenericError("https://secret certificate"), (errno.EIO, EXPIRED.removesuffix(" (it has expired)"))),
+        (ValueError("https://secret"), (errno.EIO, "the store gave no answer")),
+    ],
+)
+def test_a_refusal_is_said_without_the_librarys_words(error: Exception, told: tuple[int, str]) -> None:
+    assert bucket_program.refusal(error) == told
 
 
 def test_a_store_that_hangs_up_is_tried_later(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
