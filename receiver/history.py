@@ -5,7 +5,7 @@ and a person may say what he knows.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from receiver.calls import call, evidence_of
 from receiver.gatekeeper import keep
@@ -23,6 +23,7 @@ from schemas.answers import NoNews, read_history
 from schemas.errors import NetError, Taken
 from schemas.event import Failure, Source, at, micros
 from schemas.job import Job, JobState
+from schemas.values import replace
 from schemas.vendor import HistoryEntry, HistoryPage
 
 #: Entries of a page, and how many pages are turned back at most.

@@ -8,7 +8,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 import structlog
 
@@ -26,6 +25,7 @@ from receiver.submit import LEASE
 from schemas.answers import Unclear
 from schemas.errors import ClipbellError, StoreUnavailable, VendorBusy
 from schemas.job import Job, JobState
+from schemas.values import replace
 
 #: How many jobs are tended at a time. All others are rows and cost nothing.
 BATCH = 32

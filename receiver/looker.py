@@ -3,8 +3,6 @@
 What an answer changes is decided in `looking.py`.
 """
 
-from dataclasses import replace
-
 from receiver.calls import call, evidence_of
 from receiver.gatekeeper import keep
 from receiver.kit import Kit
@@ -19,6 +17,7 @@ from schemas.errors import NetError, Unanswered
 from schemas.event import Source, Video, at
 from schemas.job import Job, JobState
 from schemas.report import Report
+from schemas.values import replace
 from schemas.vendor import Answer, StatusRequest
 
 #: Seconds that one look may take.

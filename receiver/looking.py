@@ -4,7 +4,7 @@ Overdue and given up are never verdicts, and are found only by a fresh look: a l
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from receiver.alerts import Notice, span
@@ -18,6 +18,7 @@ from receiver.store.protocol import Change
 from schemas.answers import Busy, LookOutcome, Refused, Unclear
 from schemas.job import Job, JobState
 from schemas.report import Report, Said
+from schemas.values import replace
 from schemas.vendor import Pace
 
 #: Seconds until a job is looked at again whose account refuses us; how often that is tried, its gate says.

@@ -4,21 +4,22 @@ When a vendor charges (at accept, at completion) is a fact in its file; settling
 booked. An unknown amount becomes a line without one, never a zero.
 """
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
+
+from msgspec import Struct
 
 from receiver.routing import Mint
 from receiver.store.protocol import Line
 from schemas.event import Failure, Money
 from schemas.job import Job
 from schemas.report import Report, Said
+from schemas.values import replace
 from schemas.vendor import Vendor
 
 FIGURE, LIST = "vendor_figure", "price_list"
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
+class Booking(Struct, frozen=True):
     """What the books say after a change: lines to add, the sum for the job, and the job's cost (never zero)."""
 
     lines: tuple[Line, ...]
@@ -26,8 +27,7 @@ class Booking:
     cost: Money | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stub:
+class Stub(Struct, frozen=True):
     """Where a line comes from: a source of ids, the time, and the evidence it points at."""
 
     mint: Mint

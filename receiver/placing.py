@@ -4,7 +4,7 @@ Only what provably made no job lets a job go or come back to the queue; everythi
 never sent again by itself. A callback may have been faster than the answer.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from receiver.alerts import Notice
@@ -15,6 +15,7 @@ from receiver.store.protocol import AlertRaised, Change
 from schemas.answers import Busy, Refused, SubmitOutcome, Unclear
 from schemas.event import Failure
 from schemas.job import Job, JobState
+from schemas.values import replace
 from schemas.vendor import Accepted, Pace, Vendor
 
 

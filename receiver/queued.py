@@ -7,7 +7,7 @@ twice. One that has to wait by itself (`next_at`) stands aside until the keeper 
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -18,6 +18,7 @@ from receiver.submit import Submitter
 from schemas.errors import BudgetReached, InvalidOrder, StoreUnavailable
 from schemas.event import Failure
 from schemas.job import Job, JobState
+from schemas.values import replace
 
 #: Orders of one account that are on their way to its vendor at once.
 AT_ONCE = 8

@@ -1,7 +1,6 @@
 """Sample events: one for trying a handler, marked as such, and many for looking at its messages. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ from receiver.alerts import WORDS, Word
 from receiver.routing import Mint
 from receiver.sample_file import SAMPLE_URL
 from schemas.event import Event, EventType, Failure, Money, Source, Trust, Video, at
+from schemas.values import replace
 
 _BLOCKED = Failure("CONTENT_FILTER", "Prompt violates content policy", refunded=True, refund_basis="vendor_policy")
 _ENGINE = Failure("GENERATION_FAILED", "Engine returned no frames", refunded=False, refund_basis="vendor_figure")

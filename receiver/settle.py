@@ -5,17 +5,20 @@ job's id, an unknown word, nothing readable) changes nothing but makes us ask th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from receiver.alerts import Alarm, Notice
 from receiver.money import Stub, book_verdict, refund_of
 from receiver.routing import Mint, Router
 from receiver.store.protocol import AlertCleared, Change
 from schemas.event import Event, EventType, Source, Trust, Video, at
-from schemas.job import Claim, Job, JobState, changed
+from schemas.job import Claim, Job, JobState
 from schemas.report import Report, Said
+from schemas.values import replace
 from schemas.vendor import Vendor
 
 SECOND = 1_000_000
@@ -59,8 +62,7 @@ class Rules:
         return self.confirm == "always" or (self.confirm == "failures" and said is Said.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """How a report came in, and when."""
 
     source: Source
@@ -81,7 +83,7 @@ def settle(job: Job | None, report: Report, door: Door, rules: Rules) -> Change:
 
 def _open(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> Change:
     if job.vendor_job_id is None and report.vendor_job_id:
-        job = changed(job, vendor_job_id=report.vendor_job_id)
+        job = replace(job, vendor_job_id=report.vendor_job_id)
     if said not in STATES or (said is Said.COMPLETED and not any(video.is_usable for video in report.videos)):
         return _still_running(job, report, door, rules)
     if rules.wants_confirmation(door.source, said):
@@ -130,7 +132,7 @@ def _verdict(job: Job, report: Report, said: Said, door: Door, rules: Rules) -> 
     moment = at(door.now)
     stub = Stub(rules.mint, door.now, door.evidence_id)
     books = book_verdict(job, vendor, report, failure, stub)
-    settled = changed(
+    settled = replace(
         job,
         state=STATES[said],
         videos=with_ends(report.videos, vendor, moment) if failure is None else (),

@@ -41,12 +41,13 @@ class Showing:
         asked = savers & self._drawers if with_poster else savers
         try:
             while True:
+                in_time = self._kit.now() < micros(event.received_at) + PATIENCE
+                # asked first: one that is saved between the two questions is found by the second
+                is_coming = bool(asked) and in_time and await self._is_coming(event, asked)
                 clips = await self._kit.store.clips(Query({"job_id": event.job_id}, 200))
                 found = _first([clip for clip in clips if not with_poster or clip.handler in self._drawers], event)
-                if found or not asked or self._kit.now() >= micros(event.received_at) + PATIENCE:
+                if found or not is_coming:
                     return found
-                if not await self._is_coming(event, asked):
-                    return None
                 await asyncio.sleep(LOOK)
         except ClipbellError:
             return None

@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +47,7 @@ from schemas.event import at
 from schemas.job import Job, JobState
 from schemas.order import Order, order_from_json, root_of, salvaged
 from schemas.units import say_span
+from schemas.values import replace
 from schemas.vendor import Submission
 
 #: How long a job is ours without a sign of life, and how often we give one.

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from receiver.kit import Kit
@@ -15,6 +14,7 @@ from schemas.errors import Conflict, InvalidOrder, InvalidRequest, Problem, Take
 from schemas.job import Job, JobState, Origin
 from schemas.order import Order, order_from_json
 from schemas.reading import is_job_id
+from schemas.values import replace
 from schemas.vendor import Pace
 
 #: What one may know of an order that another program places.

@@ -6,11 +6,12 @@ knows a vendor.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 Unit = Literal["USD", "credits"]
 MICROS = 1_000_000
@@ -47,8 +48,7 @@ class Trust(StrEnum):
     OWN = "own"
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """An exact amount. `amount` is in `unit`; negative for a refund. Stored as integer millionths."""
 
     amount: Decimal
@@ -70,8 +70,7 @@ class Money:
         return {"amount": text.rstrip("0").rstrip(".") if "." in text else text, "unit": self.unit}
 
 
-@dataclass(frozen=True, slots=True)
-class Video:
+class Video(Struct, frozen=True):
     """One file of a clip. `expires_at`: when `url` dies, None where nobody knows or it does not."""
 
     url: str
@@ -98,8 +97,7 @@ class Video:
         return cls(data["url"], data["mime_type"], moment(data["expires_at"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why a clip failed. `refunded` None: nobody said; `refund_basis`: `vendor_figure` or `vendor_policy`."""
 
     code: str
@@ -117,8 +115,7 @@ class Failure:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something people and programs are told of. Field by field the contract's section 5."""
 
     id: str

@@ -5,10 +5,10 @@ A verdict (`completed`, `failed`) is final. `unknown` is never sent again by its
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
+
+from msgspec import Struct, field
 
 from schemas.errors import IllegalTransition
 from schemas.event import Failure, Money, Source, Trust, Video, at, rfc3339
@@ -62,8 +62,7 @@ def check_transition(old: JobState, new: JobState) -> None:
         raise IllegalTransition(f"a job cannot go from {old} to {new}")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A verdict told by callback that awaits a second look at the vendor before it is believed."""
 
     said: str
@@ -71,8 +70,7 @@ class Claim:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One order and what became of it. The fields up to `settled_at` are the contract's."""
 
     id: str
@@ -156,19 +154,6 @@ class Job:
         }
 
 
-_fields = tuple(each.name for each in fields(Job))
-_values = attrgetter(*_fields)
-_places = {name: place for place, name in enumerate(_fields)}
-
-
-def changed(job: Job, **values: Any) -> Job:
-    """The same job with other values; what `dataclasses.replace` does, in a third of the time."""
-    row = list(_values(job))
-    for name, value in values.items():
-        row[_places[name]] = value
-    return Job(*row)
-
-
 def _time(micros: int | None) -> str | None:
     return None if micros is None else rfc3339(at(micros))
 
@@ -182,6 +167,5 @@ __all__ = [
     "Origin",
     "Source",
     "Trust",
-    "changed",
     "check_transition",
 ]

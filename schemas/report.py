@@ -1,10 +1,11 @@
 """Report: what one piece of evidence says of a job. Pure data; whether it is believed is settle's matter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from schemas.event import Failure, Money, Video
 
@@ -18,8 +19,7 @@ class Said(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a callback, a status answer or a history entry says. None: it does not say."""
 
     #: The vendor's own word, untouched; "" where it has none.

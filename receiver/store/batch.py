@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from receiver.store import sql, tables
 from receiver.store.protocol import AlertCleared, AlertRaised, Attempt, Clip, Evidence, Line, Told
 from receiver.store.rows import (
@@ -66,24 +68,21 @@ class Step(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """What is known of a delivery that a worker holds."""
 
     fence: int
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """What a delivery's row becomes once an attempt ended."""
 
     state: str
     next_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """One alert to raise or clear by itself."""
 
     change: AlertRaised | AlertCleared

@@ -1,9 +1,9 @@
 """Deliveries in the store: claimed under a lease with a fence, finished, tried again, replayed, parked."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select, text
 
 from receiver.store import sql, tables
@@ -12,6 +12,7 @@ from receiver.store.lists import Condition, by, statement
 from receiver.store.protocol import Attempt, Claimed, Delivery, Finish, NewDelivery, Query
 from receiver.store.rows import DELIVERY_COLUMNS, Row, clean, delivery_of, event_of, new_delivery_row
 from receiver.store.writer import Tx
+from schemas.values import replace
 
 _rows = tables.deliveries.c
 _all = [_rows[name] for name in DELIVERY_COLUMNS]
@@ -21,8 +22,7 @@ _STUCK = ("dead", "parked")
 # --- attempts --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How one attempt ended."""
 
     delivery_id: str
@@ -67,8 +67,7 @@ def attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[A
 Held = tuple[Delivery, str, float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """Whose deliveries are wanted, due by when, and how many: of all, and of those that are delivered again."""
 
     handler: str

@@ -1,9 +1,9 @@
 """Jobs in the store: placed, decided upon, claimed, looked up."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from receiver.store import sql, tables
@@ -16,6 +16,7 @@ from receiver.store.rows import JOB_COLUMNS, clean, job_of
 from receiver.store.writer import Tx, hold_latch
 from schemas.errors import Taken, VendorBusy
 from schemas.job import Job, JobState
+from schemas.values import replace
 
 #: Seconds after which a place at the vendor may have become free.
 WAIT_FOR_PLACE = 20.0
@@ -39,8 +40,7 @@ _BY: Mapping[str, Condition] = {
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Struct, frozen=True):
     """One decision about a job, with the evidence that led to it."""
 
     job_id: str

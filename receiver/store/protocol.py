@@ -6,8 +6,9 @@ Times are microseconds since 1970 UTC. Ids are given by the caller.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from receiver.store.accounts import Accounts
 from receiver.store.accounts import Rate as Rate  # noqa: PLC0414 - a row like the others, wherever it stands
@@ -19,8 +20,7 @@ from schemas.job import Job
 # --- rows ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """Bytes that others sent us about a job, as they came. `kind`: submit, status, callback, history, person."""
 
     id: str
@@ -37,8 +37,7 @@ class Evidence:
     verdict: str = "accepted"
 
 
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
+class NewDelivery(Struct, frozen=True):
     """An event to be told to one target of one handler. `deadline`: when it is too late (the URL's end)."""
 
     id: str
@@ -47,16 +46,14 @@ class NewDelivery:
     deadline: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """An event, and whom it is for."""
 
     event: Event
     deliveries: tuple[NewDelivery, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A ledger line: charge, refund (negative) or unknown (no amount). At most one for (job, evidence, kind)."""
 
     id: str
@@ -71,8 +68,7 @@ class Line:
     evidence_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRaised:
+class AlertRaised(Struct, frozen=True):
     """An alert to raise, unless it stands for this (code, subject) already; then `told` is dropped with it."""
 
     id: str
@@ -85,8 +81,7 @@ class AlertRaised:
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
-class AlertCleared:
+class AlertCleared(Struct, frozen=True):
     """An alert to clear, if it stands; else `told` is dropped with it."""
 
     at: int
@@ -95,8 +90,7 @@ class AlertCleared:
     told: Told
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What a decision wants done, in one commit."""
 
     #: For the evidence that was brought along.
@@ -117,24 +111,21 @@ class Change:
 Decide = Callable[[Job | None], Change]
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What was done: the job as it now is, and the change."""
 
     job: Job | None
     change: Change
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """The job of an order: a new one, or the first one under the same idempotency key."""
 
     job: Job
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One try at a delivery. `outcome`: done, later, gave_up, crashed, no_room (`answer`: at which folder)."""
 
     at: int
@@ -143,8 +134,7 @@ class Attempt:
     answer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One event for one target of one handler. `state`: pending, running, done, dead, parked."""
 
     id: str
@@ -179,8 +169,7 @@ class Delivery:
         return f"{self.id}-{self.replays}" if self.replays else self.id
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True):
     """A delivery in a worker's hands, with its event. `elapsed`: seconds from acceptance to verdict."""
 
     delivery: Delivery
@@ -188,8 +177,7 @@ class Claimed:
     elapsed: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
+class Clip(Struct, frozen=True):
     """A file that was saved."""
 
     id: str
@@ -204,8 +192,7 @@ class Clip:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """How an attempt ended: the delivery's new state, the attempt, and what follows from it, in one commit.
 
     `attempt` None: the worker stops before it tried; nothing is recorded and `claims` goes back to 0.
@@ -220,8 +207,7 @@ class Finish:
     cleared: tuple[AlertCleared, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """Which rows of a list: equal to every filter, newest first, below the id `before`."""
 
     filters: Mapping[str, Any] = field(default_factory=dict)
@@ -229,16 +215,14 @@ class Query:
     before: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """One step of retention: how many rows went, and the id that the next step begins after; None: that was all."""
 
     gone: int
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """Whose rows a commit changed. `handlers`: those for whom something became due. Claims are not told of."""
 
     jobs: frozenset[str] = frozenset()
@@ -486,8 +470,7 @@ class Store(Accounts, Auditing, Parking, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """What is spent and reserved, for a budget: (account, unit) -> micros, of the UTC day and month of `at`.
 
     Ledger sums of the period by when the job's order went out, plus the estimates of what is open beyond its lines.

@@ -4,7 +4,6 @@ Who goes first when there is not room for all is decided in `receiver/limits.py`
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -17,6 +16,7 @@ from receiver.store.protocol import Totals
 from receiver.store.rows import JOB_COLUMNS, clean, job_of
 from receiver.store.writer import Tx, hold_latch
 from schemas.job import JobState
+from schemas.values import replace
 
 #: What is older counts for no window that anybody sets, unless a window itself is longer.
 LONGEST = 8 * 86_400 * SECOND

@@ -1,7 +1,6 @@
 """Events as handlers get them, one of each type, and the tools of a handler that is tried."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_network
@@ -11,6 +10,7 @@ from typing import Any
 from handlers.protocol import Http, Tools
 from receiver.net import Net
 from schemas.event import Event, EventType, Failure, Money, Source, Trust, Video
+from schemas.values import replace
 
 NOW = datetime(2025, 1, 1, 12, 2, tzinfo=UTC)
 VIDEO = Video(

@@ -200,7 +200,7 @@ def _report(report: Report) -> dict[str, Any]:
         "vendor_job_id": report.vendor_job_id,
         "videos": [_video(video) for video in report.videos],
         "cost": _money(report.cost),
-        "failure": _without_nothing({**asdict(failure), "refunded": failure.refunded}) if failure else None,
+        "failure": _without_nothing({**failure.to_json(), "refunded": failure.refunded}) if failure else None,
         "occurred_at": rfc3339(report.occurred_at),
         "model": report.model,
         "duration_seconds": report.duration_seconds,

@@ -5,7 +5,6 @@ Each raises `Broken` with a sentence for the handler's author; its docstring say
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
@@ -26,6 +25,7 @@ from receiver.suite.options import (
 from receiver.suite.promises import Broken, hold, said_of, shown
 from receiver.suite.stage import NoWay, Trial, echo, in_thread
 from schemas.event import Event, EventType
+from schemas.values import replace
 
 STATUSES = (
     *(200, 201, 204, 300, 301, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409, 410, 411, 413, 415, 418),

@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from receiver.suite.http_server import Reply, Seen, Server, serving
 from receiver.suite.promises import Broken, hold, said_of
 from schemas.errors import AddressRefused
 from schemas.event import Event, Video
+from schemas.values import replace
 from schemas.vendor import Answer
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ valid one everything is kept, whatever it is, and answered 200.
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
+from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from receiver.calls import KEPT_HEADERS, LONGEST_HEADER
@@ -37,8 +37,7 @@ _UNAVAILABLE = Reply(503, (*_PLAIN, (b"retry-after", b"5")), b"Not stored; pleas
 _BROKEN = Reply(500, _PLAIN, b"This is a mistake of clipbell; its log says more\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(Struct, frozen=True):
     """Whom a callback is for, by its token."""
 
     account: str

@@ -7,16 +7,15 @@ nothing of what stands behind the hatch.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer: its status, its headers beside the server's own, its body."""
 
     status: int

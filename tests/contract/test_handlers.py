@@ -5,7 +5,6 @@ The checks are those that a plug-in's author runs: `receiver/suite/`.
 
 import ssl
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from receiver.suite.events import READY
 from receiver.suite.handlers import ALWAYS, OVER_HTTP, Check
 from receiver.suite.http_server import Reply, Seen, serving
 from receiver.suite.stage import ShortWay, Trial, staged
+from schemas.values import replace
 from tests.support.authority import Authority, authority
 from tests.support.handler_cases import CASES, SECRET, MailStage
 from tests.support.mail_server import Mailbox, mail_server

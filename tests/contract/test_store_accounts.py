@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from receiver.store.protocol import Change, Store
 from schemas.errors import BudgetReached, VendorBusy
 from schemas.event import Source
 from schemas.job import JobState, Origin
+from schemas.values import replace
 from tests.support.stored import (
     DAY,
     HOUR,

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from receiver.store import open_store
 from receiver.store.protocol import Attempt, Clip, Delivery, Finish, Query, Store
 from schemas.event import EventType
+from schemas.values import replace
 from tests.support.stored import (
     HOUR,
     MINUTE,

@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from receiver.store.protocol import Change, Query, Store, Told
 from schemas.event import Event, EventType, Failure, Source, Trust, Video

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from receiver.store.protocol import Attempt, Change, Clip, Finish, Line, Query, 
 from receiver.web.shapes import line_json
 from schemas.event import Failure, Money
 from schemas.job import Job, JobState
+from schemas.values import replace
 from tests.support.stored import (
     NOON,
     a_job,

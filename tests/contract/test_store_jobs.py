@@ -3,16 +3,17 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from receiver.store.protocol import Change, Placed, Query, Store, Totals
 from schemas.errors import BudgetReached, Conflict
 from schemas.event import EventType, Failure, Source, Video
 from schemas.job import Claim, Job, JobState, Origin
+from schemas.values import replace
 from tests.support.stored import (
     DAY,
     HOUR,

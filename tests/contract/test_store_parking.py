@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from receiver.store.parking import Pause
 from receiver.store.protocol import Claimed, Query, Store
+from schemas.values import replace
 from tests.support.stored import (
     HOUR,
     MINUTE,

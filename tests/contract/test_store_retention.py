@@ -1,7 +1,6 @@
 """What a store promises of retention: what is old goes in small steps, never what still matters, never the ledger."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from receiver.store.protocol import Change, Query, Store, Swept
 from schemas.event import EventType
 from schemas.job import Job, JobState
+from schemas.values import replace
 from tests.support.stored import (
     DAY,
     NOON,

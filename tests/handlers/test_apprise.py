@@ -8,7 +8,6 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from handlers.apprise_program import send
 from handlers.apprise_run import takes_attachments
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, Saved, TryLater
 from schemas.event import Event
+from schemas.values import replace
 from tests.support.authority import authority
 from tests.support.clips import mp4
 from tests.support.golden import assert_golden

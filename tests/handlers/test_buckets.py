@@ -7,7 +7,6 @@ import json
 import resource
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,6 +22,7 @@ from handlers.landing import Partial
 from handlers.places import target_problem
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from schemas.event import Event, Video
+from schemas.values import replace
 from tests.support.authority import authority
 from tests.support.clips import HTML, mp4
 from tests.support.http_server import Reply, Seen, Server, closed_port, serving

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from handlers.command import HANDLER, CommandOptions
 from handlers.program import Program
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
+from schemas.values import replace
 from tests.support.parcels import READY, parcel, tools
 
 PYTHON = sys.executable

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from handlers.landing import in_thread
 from handlers.protocol import Done, GiveUp, Handler, Outcome, Parcel, Saved, TryLater
 from schemas.errors import Unanswered
 from schemas.event import Event, Video
+from schemas.values import replace
 from schemas.vendor import Answer
 from tests.support.clips import HTML, WEBM, film, mp4, track
 from tests.support.http_server import Reply, Seen, Server, closed_port, serving

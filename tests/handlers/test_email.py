@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from email import policy
 from email.message import EmailMessage
@@ -25,6 +24,7 @@ from handlers.protocol import Done, GiveUp, Outcome, Parcel, Saved, TryLater
 from handlers.smtp import address_of, server_of
 from schemas.errors import ConfigurationError
 from schemas.event import Event, Failure
+from schemas.values import replace
 from tests.support.authority import Authority, authority
 from tests.support.golden import assert_golden
 from tests.support.http_server import closed_port

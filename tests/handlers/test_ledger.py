@@ -5,7 +5,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from handlers.ledger import HANDLER, LedgerOptions
 from handlers.protocol import Done, Outcome, Parcel, TryLater
 from schemas.event import Failure, Money, Video, micros
 from schemas.job import Job, JobState
+from schemas.values import replace
 from tests.support.parcels import FAILED, NOW, READY, parcel, tools
 
 JOB = str(READY.job_id)

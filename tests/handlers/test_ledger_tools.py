@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from handlers import ledger_file
 from handlers.ledger import HANDLER, LedgerOptions
 from receiver.cli.exporting import export_to
 from receiver.client import Clipbell
+from schemas.values import replace
 from tests.support.api_stand_in import TOKEN, api_stand_in, completed
 from tests.support.http_server import closed_port
 from tests.support.parcels import FAILED, READY, parcel, tools

@@ -1,6 +1,5 @@
 """File names: templates are checked at the start, and no value leads out of the folder."""
 
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.naming import FIELDS, belongs_to_job, check_template, file_name, slug
+from schemas.values import replace
 from tests.support.parcels import READY
 
 DEFAULT = "{vendor}/{job_id}-{n}"

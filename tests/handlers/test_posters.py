@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from handlers.poster_program import draw
 from handlers.posters import poster_of
 from handlers.protocol import Done, Outcome
 from schemas.event import Video
+from schemas.values import replace
 from tests.support.clips import mp4
 from tests.support.http_server import Reply, serving
 from tests.support.parcels import READY, parcel, tools

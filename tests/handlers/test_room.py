@@ -7,7 +7,6 @@ import asyncio
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from handlers.downloader import HANDLER, DownloaderOptions
 from handlers.protocol import Done, Outcome, TryLater
 from handlers.room import Room, free_bytes, is_full
 from schemas.event import Event, Video
+from schemas.values import replace
 from tests.support.clips import mp4
 from tests.support.http_server import Reply, Seen, Server, serving
 from tests.support.parcels import READY, parcel, tools

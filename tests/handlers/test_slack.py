@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from handlers.blocks import escaped, render, render_digest
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, Saved, TryLater
 from handlers.slack import HANDLER, SlackOptions
 from schemas.event import Event, Failure
+from schemas.values import replace
 from tests.support.golden import assert_golden
 from tests.support.http_server import Reply, Seen, Server, serving
 from tests.support.parcels import ALERT, CLEARED, FAILED, READY, SAVED, parcel, parcels, tools

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -18,6 +17,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, TryLater
 from handlers.webhook import HANDLER, WebhookOptions, render
 from receiver.net import Net
+from schemas.values import replace
 from schemas.vendor import Answer
 from tests.support.http_server import Reply, Server, serving
 from tests.support.parcels import ALERT, READY, parcel, tools

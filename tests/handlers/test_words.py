@@ -1,6 +1,5 @@
 """Plain words: amounts, spans, failures and digests as people read them."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from handlers.failures import Advice, reason_for, refund_words
 from handlers.words import clipped, digest, money, plain, shortened, size, span, story, vendor_title, web_link
 from schemas.event import Event, EventType, Failure, Money, Video
+from schemas.values import replace
 from tests.support.parcels import ALERT, CLEARED, FAILED, READY, SAVED, parcels
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from receiver.store.accounts import Rate
 from receiver.store.protocol import Attempt, Changed, Finish, NewDelivery, Query, Store
 from receiver.ward import adopt
 from receiver.work import make_kit
+from schemas.values import replace
 from tests.support.configuration import TEAM, TOP, configured
 from tests.support.stored import NOON, SECOND, tell, told
 

@@ -1,6 +1,5 @@
 """What the outcome of an attempt changes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
@@ -9,6 +8,7 @@ from receiver.routing import Route
 from receiver.store.protocol import Attempt, Claimed, Delivery, Finish
 from schemas.event import Event, EventType, Source, Trust
 from schemas.job import Job
+from schemas.values import replace
 from tests.support.jobs import EVERYTHING, NOON, SECOND, rules
 from tests.support.stored import a_job
 

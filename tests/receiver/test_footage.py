@@ -1,11 +1,10 @@
 """Whether a saved file is what was ordered, with the rounding that vendors are known for."""
 
-from dataclasses import replace
-
 import pytest
 
 from handlers.protocol import Saved
 from receiver.footage import differences, is_picture
+from schemas.values import replace
 from tests.support.parcels import READY
 from tests.support.stored import a_job
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from receiver.store.accounts import Gate
 from receiver.work import make_kit
 from schemas.answers import Busy, Missing, Refused, Unclear
 from schemas.report import Said
+from schemas.values import replace
 from schemas.vendor import Accepted, VendorError
 from tests.support.jobs import NOON, SECOND, job, report
 

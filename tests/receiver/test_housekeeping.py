@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from receiver.store.protocol import Attempt, Query, Store, Swept
 from receiver.work import make_kit
 from schemas.errors import BudgetReached, StoreUnavailable
 from schemas.job import JobState
+from schemas.values import replace
 from tests.support.configuration import TEAM, TOP, VREX, configured
 from tests.support.stored import (
     DAY,
@@ -256,7 +257,7 @@ def test_a_store_that_fails_is_waited_for_and_a_long_round_for_nothing_is_not_re
 
     async def scenario(stage: Stage) -> None:
         failing = Failing(stage.store)
-        kit = replace(stage.kit, store=failing)  # type: ignore[arg-type] # a store but for one method
+        kit = replace(stage.kit, store=failing)
         keeper = asyncio.create_task(Housekeeper(kit).run())
         await asyncio.sleep(0.5)
         assert failing.sweeps == 30

@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from schemas.addresses import Address
 from schemas.errors import InvalidOrder, Unfit, Unsent, VendorUnreachable
 from schemas.job import Job, JobState
 from schemas.order import Order
+from schemas.values import replace
 from schemas.vendor import Part
 from tests.support.authority import Authority, authority
 from tests.support.configuration import TOP, configured

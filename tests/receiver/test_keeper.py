@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from schemas.errors import StoreUnavailable, Unanswered, VendorBusy
 from schemas.event import Source
 from schemas.job import Job, JobState
 from schemas.order import Order
+from schemas.values import replace
 from tests.support.configuration import TOP, configured
 from tests.support.http_server import Reply, serving
 from tests.support.stored import evidence, the

@@ -1,6 +1,5 @@
 """Living links: who gets one, and what their tokens are worth."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from receiver.links import Links
 from receiver.tokens import Seal, Tokens
 from schemas.errors import BadToken
 from schemas.event import Video
+from schemas.values import replace
 from tests.support.configuration import SECRET_KEY, TOP, configured
 from tests.support.parcels import ALERT, READY
 

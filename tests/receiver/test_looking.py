@@ -1,6 +1,5 @@
 """What a look changes: verdicts, next looks, alerts, giving up. Figures by hand."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +15,7 @@ from schemas.answers import Busy, LookOutcome, Missing, Refused, Unclear
 from schemas.event import Source
 from schemas.job import Claim, Job, JobState
 from schemas.report import Said
+from schemas.values import replace
 from schemas.vendor import Pace, VendorError
 from tests.support.jobs import AIVIDEOAPI, NOON, SECOND, VREX, door, job, report, rules
 

@@ -1,6 +1,5 @@
 """Matching: which entry of a history is a lost order. Nothing is guessed at."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from receiver.matching import Ambiguous, Match, Nothing, chosen, may_be
 from schemas.event import at
 from schemas.job import Job, JobState
 from schemas.report import Report, Said
+from schemas.values import replace
 from schemas.vendor import HistoryEntry
 from tests.support.jobs import NOON, SECOND, job
 

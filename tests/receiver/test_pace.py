@@ -1,13 +1,12 @@
 """The pace of looks: when first, when again, and how all open jobs share what a vendor takes. Figures by hand."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.pace import Learned, Share, claim_look, first_look, learned, next_look, pace_of, shared_look
 from receiver.store.protocol import Rate
+from schemas.values import replace
 from schemas.vendor import Pace
 from schemas.vendors.ulazai import VENDOR as ULAZAI
 from tests.support.jobs import SECOND

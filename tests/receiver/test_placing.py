@@ -1,6 +1,5 @@
 """What the outcome of a submission changes: only what provably made no job may be let go."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +9,7 @@ from receiver.store.protocol import Change
 from schemas.answers import Busy, Refused, Unclear
 from schemas.event import Money
 from schemas.job import Claim, Job, JobState
+from schemas.values import replace
 from schemas.vendor import Accepted, VendorError
 from schemas.vendors.veo3gen import VENDOR as VEO3GEN
 from tests.support.jobs import AIVIDEOAPI, NOON, SECOND, VREX, PlainAccount, job, rules, usd

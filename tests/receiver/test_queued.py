@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from receiver.work import make_kit
 from schemas.errors import StoreUnavailable
 from schemas.job import Job, JobState
 from schemas.order import Order
+from schemas.values import replace
 from tests.support.configuration import TOP, configured
 from tests.support.http_server import Reply, Seen, Server, closed_port, serving
 from tests.support.stored import line, the, usd

@@ -15,7 +15,7 @@ from tests.support.packages import Packages, importable
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = """
-from dataclasses import replace
+from schemas.values import replace
 from schemas.vendors.vrex import VENDOR as V
 VENDOR = replace(V, name={name!r})
 """

@@ -1,6 +1,5 @@
 """Who is told of an event: a table of filters, and the deliveries that are made."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from receiver.routing import Route, Router, wants
 from schemas.event import EventType, Video, micros
+from schemas.values import replace
 from tests.support.jobs import EVERYTHING, counting
 from tests.support.parcels import ALERT, FAILED, READY, VIDEO
 

@@ -1,6 +1,5 @@
 """settle: one report in, one change out. Expectations by hand."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +9,7 @@ from receiver.store.protocol import Change
 from schemas.event import EventType, Failure, Source, Trust, Video
 from schemas.job import Claim, Job, JobState
 from schemas.report import Said
+from schemas.values import replace
 from tests.support.jobs import NOON, SECOND, door, job, report, rules, usd
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from receiver.store import open_store
 from receiver.store.protocol import Clip, Store
 from receiver.work import make_kit
 from schemas.event import Event, EventType, at
+from schemas.values import replace
 from tests.support.configuration import TEAM, TOP, VREX, configured
 from tests.support.parcels import ALERT, FAILED, READY, SAVED
 from tests.support.stored import NOON, SECOND, a_job, delivery, finished, placed, taken, tell, told

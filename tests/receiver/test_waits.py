@@ -1,6 +1,5 @@
 """Why a queued order has not gone out yet: each reason by itself, all together, and none."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from receiver.store.accounts import Gate, Rate, Spot
 from receiver.store.protocol import Totals
 from receiver.waits import Scene, Wait, waits
 from schemas.job import Job, JobState
+from schemas.values import replace
 from tests.support import jobs
 from tests.support.configuration import TOP, VREX, configured
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from receiver.watch import (
 )
 from receiver.work import make_kit
 from schemas.errors import BadToken
+from schemas.values import replace
 from tests.support.http_server import Reply, Seen, closed_port, serving
 from tests.support.jobs import NOON, SECOND
 

@@ -5,7 +5,6 @@ What single vendors' answers become stands in the golden cases; here is what hol
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -33,6 +32,7 @@ from schemas.answers import (
 from schemas.event import Failure, Money, Video
 from schemas.reading import Reading
 from schemas.report import Report, Said
+from schemas.values import replace
 from schemas.vendor import Accepted, Answer, HistoryPage, VendorError
 from tests.support.vendors import terms_of, vendor_named
 

@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from handlers.downloader import HANDLER
 from handlers.protocol import Done, Handler
+from schemas.values import replace
 from schemas.vendor import Answer
 from tests.support.clips import mp4
 from tests.support.parcels import READY, parcel, tools

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from receiver.settle import Door, Rules
 from schemas.event import EventType, Money, Source, Video
 from schemas.job import Job, JobState
 from schemas.report import Report, Said
+from schemas.values import replace
 from schemas.vendor import Pace, Terms, Vendor
 from schemas.vendors.aivideoapi import VENDOR as AIVIDEOAPI
 from schemas.vendors.vrex import VENDOR as VREX

@@ -6,7 +6,7 @@ Written into a folder as an installed package; the real program finds it by its 
 from pathlib import Path
 
 _MODULE = """
-from dataclasses import replace
+from schemas.values import replace
 
 from pydantic import SecretStr
 

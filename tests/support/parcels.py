@@ -1,7 +1,5 @@
 """Events of the contract suite, and parcels of them, for all other tests too."""
 
-from dataclasses import replace
-
 from handlers.protocol import Parcel
 from receiver.suite.events import (
     ALERT,
@@ -16,6 +14,7 @@ from receiver.suite.events import (
     tools,
 )
 from schemas.event import Event
+from schemas.values import replace
 
 __all__ = ["ALERT", "CLEARED", "FAILED", "NOW", "READY", "SAVED", "VIDEO", "no_lines", "nothing_fresh", "tools"]
 

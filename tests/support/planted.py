@@ -1,6 +1,5 @@
 """Mistakes to plant into a small world: what each of them is, and by which words it must be found out."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -9,6 +8,7 @@ from receiver.store.protocol import Applied, Change, Decide, Evidence, Store
 from schemas.errors import Unanswered
 from schemas.event import Money
 from schemas.job import Job, JobState
+from schemas.values import replace
 from schemas.vendor import Answer
 from tests.support.small_world import Bug
 

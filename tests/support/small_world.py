@@ -8,7 +8,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from receiver.taking import Taker
 from receiver.web.callbacks import Callbacks
 from receiver.work import make_kit
 from schemas.job import Job
+from schemas.values import replace
 from tests.support.scripted_vendor import ScriptedVendor
 from tests.support.stored import NOON
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -24,6 +23,7 @@ from receiver.store.protocol import (
 )
 from schemas.event import Event, EventType, Money, Source, Trust, Unit, at
 from schemas.job import Job, JobState
+from schemas.values import replace
 
 T = TypeVar("T")
 SECOND = 1_000_000

@@ -8,7 +8,6 @@ import logging
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from handlers.protocol import Done, GiveUp, HandlerType, Options, Outcome, Parce
 from handlers.words import story
 from receiver.suite import stage
 from receiver.suite.checks import checks_of, result_of
+from schemas.values import replace
 
 SECRET = "my-secret-topic"
 

@@ -6,7 +6,6 @@ Each is the template of the page with one change, as a hurried author would make
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +21,7 @@ from schemas.event import Money
 from schemas.order import Order
 from schemas.reading import Reading
 from schemas.report import Report, Said
+from schemas.values import replace
 from schemas.vendor import Accepted, Pace, Request, Submission, Terms, Vendor, VendorError
 from tests.support import pages
 

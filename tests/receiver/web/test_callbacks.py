@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from receiver.work import make_kit
 from schemas.job import Job, JobState
 from schemas.reading import Reading
 from schemas.report import Report
+from schemas.values import replace
 from schemas.vendor import Terms
 
 CONFIGURATION = f"""
