@@ -19,6 +19,7 @@ from receiver.store.rows import (
     EVIDENCE_COLUMNS,
     JOB_COLUMNS,
     LINE_COLUMNS,
+    NEW_JOB_COLUMNS,
     Row,
     attempt_row,
     changed_columns,
@@ -266,7 +267,7 @@ def write_jobs(tx: Tx, before: Mapping[str, Job], after: Mapping[str, Job | None
 def insert_jobs(tx: Tx, jobs: Sequence[Job], rest: str = "") -> int:
     """Insert new jobs with their tags; answers how many were inserted."""
     rows = [job_row(job) for job in jobs]
-    count = sql.insert(tx.connection, tables.jobs, JOB_COLUMNS, rows, rest)
+    count = sql.insert(tx.connection, tables.jobs, NEW_JOB_COLUMNS, rows, rest)
     if count == len(jobs):
         insert_tags(tx, jobs)
     return count

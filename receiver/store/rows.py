@@ -1,5 +1,6 @@
 """Rows: how jobs, events, deliveries and the rest turn into rows of the tables and back. Pure; no statement here."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -52,6 +53,8 @@ JOB_COLUMNS = (
     "ordered",
     "outcome",
 )
+#: What is written of a new job: beside all that is read, what it is only looked up by.
+NEW_JOB_COLUMNS = (*JOB_COLUMNS, "prompt_sha256")
 
 
 def _money(name: str) -> Callable[[Job], tuple[int | None, str | None]]:
@@ -62,7 +65,7 @@ def _money(name: str) -> Callable[[Job], tuple[int | None, str | None]]:
     return columns
 
 
-def _ordered(job: Job) -> tuple[str]:
+def _ordered(job: Job) -> tuple[str, str | None]:
     whole = {
         "prompt": job.prompt,
         "params": job.params,
@@ -70,7 +73,16 @@ def _ordered(job: Job) -> tuple[str]:
         "metadata": job.metadata,
         **({"picture": job.picture} if job.picture else {}),
     }
-    return (_encode(whole),)
+    return _encode(whole), _prompt_sha256(job)
+
+
+def _prompt_sha256(job: Job) -> str | None:
+    """What jobs of one prompt, account and model have in common, none of which ever changes; None without a prompt."""
+    if not job.prompt:
+        return None
+    whole = "\0".join((job.account, clean(job.model) or "", job.prompt))
+    # in UTF-16 it does not matter whether a pair of surrogates was joined
+    return hashlib.sha256(whole.encode("utf-16-le", "surrogatepass")).hexdigest()
 
 
 def _outcome(job: Job) -> tuple[str]:
@@ -93,7 +105,7 @@ def _foreign(name: str) -> Callable[[Job], tuple[str | None]]:
 
 #: columns -> how a job says them; a field of the job may stand behind several, and several behind one
 _Part = tuple[tuple[str, ...], Callable[[Job], tuple[Any, ...]]]
-_ORDERED: _Part = (("ordered",), _ordered)
+_ORDERED: _Part = (("ordered", "prompt_sha256"), _ordered)
 _OUTCOME: _Part = (("outcome",), _outcome)
 _AS_IT_IS = frozenset(_PLAIN)
 _PARTS: Mapping[str, _Part] = {
@@ -110,9 +122,9 @@ _PARTS: Mapping[str, _Part] = {
 
 
 def job_row(job: Job) -> Row:
-    """A row of `JOB_COLUMNS`."""
+    """A row of `NEW_JOB_COLUMNS`."""
     columns = _columns(job, _PARTS)
-    return [columns[name] for name in JOB_COLUMNS]
+    return [columns[name] for name in NEW_JOB_COLUMNS]
 
 
 def changed_columns(old: Job, new: Job) -> dict[str, Any]:

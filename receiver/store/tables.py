@@ -81,6 +81,8 @@ jobs = Table(
     # the estimate as it was when the order was placed
     Column("quote_micros", BigInteger),
     Column("quote_unit", Word),
+    # of the account, the model and a prompt that is not empty
+    Column("prompt_sha256", Word),
     Index("ix_jobs_state", "state", "id"),
     Index("ix_jobs_account", "account", "id"),
     Index("ix_jobs_order_sha256", "order_sha256"),
@@ -105,6 +107,13 @@ Index(
     jobs.c.next_at,
     sqlite_where=text("next_at IS NOT NULL"),
     postgresql_where=text("next_at IS NOT NULL"),
+)
+Index(
+    "ix_jobs_prompt",
+    jobs.c.prompt_sha256,
+    jobs.c.id,
+    sqlite_where=text("prompt_sha256 IS NOT NULL"),
+    postgresql_where=text("prompt_sha256 IS NOT NULL"),
 )
 Index(
     "ix_jobs_batch",

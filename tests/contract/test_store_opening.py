@@ -98,6 +98,28 @@ def test_one_missing_index_would_be_noticed(url: str, meddle: Meddle) -> None:
     assert _shape(url) != before
 
 
+def test_prompts_from_before_they_were_looked_up_by_are_found(url: str, meddle: Meddle) -> None:
+    prompts = {1: "A kite", 2: 'Eine K\u00fcste \ud83c\udf0a "', 3: None, 4: "", 5: "A kite", 6: "half \ud800"}
+
+    async def fill() -> None:
+        async with open_store(url) as store:
+            await placed(store, *[a_job(number, prompt=prompt) for number, prompt in prompts.items()])
+
+    asyncio.run(fill())
+    sums = "SELECT id, prompt_sha256 FROM jobs ORDER BY id"
+    before = meddle(sums)
+    assert before[0][1] == before[4][1]
+    assert [row[1] is None for row in before] == [False, False, True, True, False, False]
+    for statement in (
+        "DROP INDEX ix_jobs_prompt",
+        "ALTER TABLE jobs DROP COLUMN prompt_sha256",
+        "UPDATE clipbell_schema SET version_num = '0006'",
+    ):
+        meddle(statement)
+    migrate(url)
+    assert meddle(sums) == before
+
+
 def _shape(url: str) -> dict[str, Any]:
     """Every table with its columns, keys, constraints and indexes, as the engine itself tells."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
