@@ -1,8 +1,9 @@
 """Apprise: messages to whatever its URLs reach: chats, phones, smart homes.
 
-Apprise tells a failure that will pass from one that will not only in its log, so each is tried again; the log's words
-are kept with the URL's secrets masked, and go nowhere else. It makes its own connections, without the address ban: its
-URLs are the operator's word. A target is named by its place in the list and its scheme.
+Apprise tells a failure that will pass from one that will not only in its log: a 4xx there, but for 408, 425 and 429, is
+final, all else is tried again; a Retry-After it does not tell. The log's words are kept with the URL's secrets masked,
+and go nowhere else. It makes its own connections, without the address ban: its URLs are the operator's word. A target
+is named by its place in the list and its scheme.
 
 https://github.com/caronc/apprise/wiki
 """
@@ -88,7 +89,11 @@ class AppriseHandler:
         kind, title, text = render(parcels, self._tools)
         attached = await self.attachment(parcels[0]) if len(parcels) == 1 and target in self._attaching else None
         message = {"url": url, "kind": kind, "title": title, "text": text, "attached": attached}
-        return await run(json.dumps(message).encode(), url, self._tools.folder)
+        outcome = await run(json.dumps(message).encode(), url, self._tools.folder)
+        if attached and isinstance(outcome, GiveUp):
+            # it may be the file that is refused: the next attempt brings less along
+            return TryLater(f"{outcome.reason}, with a file", answer=outcome.answer)
+        return outcome
 
     async def attachment(self, parcel: Parcel) -> Mapping[str, str] | None:
         """The clip, or its poster where that is too large or the first attempt failed; a third goes without."""

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from handlers import apprise_program
-from handlers.apprise_program import NOT_SENT, SECONDS
+from handlers.apprise_program import NOT_SENT, REFUSED, SECONDS
 from handlers.landing import in_thread
 from handlers.masking import masked
 from handlers.program import Program
-from handlers.protocol import Done, Outcome, TryLater
+from handlers.protocol import Done, GiveUp, Outcome, TryLater
 
 _SHOWN = 300
 #: Seconds for one message: Apprise's own, and some to begin and to end.
@@ -54,6 +54,8 @@ async def run(message: bytes, url: str, folder: Path) -> Outcome:
     told = masked(" ".join(program.written.split()), url)[:_SHOWN]
     if code == 0:
         return Done()
+    if code == REFUSED:
+        return GiveUp("the service refused it for good", answer=told or None)
     why = "Apprise could not send it" if code == NOT_SENT else "Apprise broke off"
     return TryLater(why, answer=told if code == NOT_SENT and told else None)
 

@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 
 from handlers import apprise, apprise_run
 from handlers.apprise import HANDLER, AppriseHandler, AppriseOptions, targets
-from handlers.apprise_program import send
+from handlers.apprise_program import NOT_SENT, REFUSED, is_final, send
 from handlers.apprise_run import takes_attachments
 from handlers.protocol import Done, GiveUp, Outcome, Parcel, Saved, TryLater
 from schemas.event import Event
@@ -86,7 +87,7 @@ def test_a_refusal_is_tried_later_and_says_why_to_nobody_else() -> None:
     logging.getLogger("apprise").setLevel(logging.ERROR)
     with serving(Reply(403, b"nope")) as server:
         outcome = deliver(server.port, [parcel(target="2:json")])["dlv_1"]
-    assert isinstance(outcome, TryLater)
+    assert isinstance(outcome, GiveUp)
     assert "403" in (outcome.answer or "")
     assert SECRET not in str(outcome)
     logging.getLogger().warning("the ear hears")
@@ -103,16 +104,65 @@ def message(url: str) -> dict[str, Any]:
 def test_whatever_a_service_refuses_with_is_told(status: int) -> None:
     headers = {"retry-after": "30", "location": "/elsewhere"}
     with serving(Reply(status, b"a reason", headers), Reply(200)) as server:
-        told = send(message(f"json://127.0.0.1:{server.port}"))
+        code, told = send(message(f"json://127.0.0.1:{server.port}"))
         assert len(server.seen) == 1
-    assert f"error={status}" in (told or "")
-    assert "a reason" in (told or "")
+    assert code == (REFUSED if status in {400, 404, 410} else NOT_SENT)
+    assert f"error={status}" in told
+    assert "a reason" in told
+
+
+@pytest.mark.parametrize(
+    ("status", "became"),
+    [(200, Done), (400, GiveUp), (401, GiveUp), (404, GiveUp), (410, GiveUp), (413, GiveUp), (422, GiveUp)]
+    + [(status, TryLater) for status in (307, 408, 425, 429, 500, 502, 503)],
+)
+def test_what_a_status_means_is_what_it_means_elsewhere(status: int, became: type[Outcome]) -> None:
+    with serving(Reply(status, b"a reason with error=404", {"retry-after": "30"})) as server:
+        outcome = deliver(server.port, [parcel(target="2:json")])["dlv_1"]
+        assert len(server.seen) == 1
+    assert isinstance(outcome, became)
+    if isinstance(outcome, TryLater):
+        assert outcome.after is None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of Apprise's log."""
+
+    level: str
+    message: str
+
+
+@pytest.mark.parametrize(
+    ("lines", "final"),
+    [
+        (["Failed to send X notification: Not found, error=404."], True),
+        (["Failed to send X notification: error=404.", "Failed to send X notification: error=503."], False),
+        (["Failed to send X notification: error=404.", "A Connection error occurred sending X."], False),
+        (["Failed to send X notification: error=404 in a word of the service's"], False),
+        (["Failed to send X notification: error=550."], False),
+        ([], False),
+    ],
+)
+def test_only_a_status_that_cannot_be_mistaken_is_final(lines: list[str], final: bool) -> None:
+    debug = Entry("DEBUG", "Response Details: error=404.")
+    assert is_final([debug, *(Entry("WARNING", line) for line in lines)]) is final
+
+
+def test_a_message_that_is_refused_with_its_file_is_tried_without(saved: Saved) -> None:
+    async def finds(event: Event, *, with_poster: bool = False) -> Saved | None:
+        return saved
+
+    with serving(Reply(413)) as server:
+        given = [replace(parcel(target="2:json"), attempt=attempt) for attempt in range(3)]
+        outcomes = [deliver(server.port, [each], saved_clip=finds)["dlv_1"] for each in given]
+    assert [type(outcome) for outcome in outcomes] == [TryLater, TryLater, GiveUp]
 
 
 def test_the_program_says_nothing_of_what_it_sent(saved: Saved) -> None:
     file = {"path": saved.path, "name": "a.mp4", "mime_type": "video/mp4"}
     with serving(Reply(200)) as server:
-        assert send({**message(f"json://127.0.0.1:{server.port}"), "attached": file}) is None
+        assert send({**message(f"json://127.0.0.1:{server.port}"), "attached": file}) == (0, "")
         assert base64.b64decode(sent(server)[0]["attachments"][0]["base64"]) == mp4()
 
 
