@@ -5,9 +5,10 @@ trying again makes sense (`TryLater`) or not (`GiveUp`), and why, without a secr
 parcel again after a crash; `Parcel.key` is then the same.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +35,8 @@ class Parcel:
     attempt: int = 0
     #: Seconds from the vendor's acceptance to its verdict; None where there is no such span.
     elapsed: float | None = None
+    #: The vendor's title, as people read it; None where it is not known.
+    vendor_title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,25 @@ async def nothing_saved(event: Event, *, with_poster: bool = False) -> Saved | N
     return None
 
 
+class Turn:
+    """Whose turn it is at one address; `next`: on the loop's clock, when the next call may go out."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.next = 0.0
+
+
+class Turns:
+    """The turns at addresses that take only so many calls, whichever handlers call there. Tells no address."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, Turn] = {}
+
+    def at(self, address: str) -> Turn:
+        """The one turn at an address."""
+        return self._turns.setdefault(address, Turn())
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What a handler is given to work with."""
@@ -169,6 +191,8 @@ class Tools:
     #: The same for a clip's poster, as far as it can be reached from anywhere.
     poster_link: ClipLink = no_link
     saved_clip: SavedClip = nothing_saved
+    #: Shared by all handlers of the process.
+    turns: Turns = field(default_factory=Turns)
 
 
 class Options(BaseModel):

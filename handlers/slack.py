@@ -1,7 +1,8 @@
 """Slack: Block Kit messages to an incoming webhook; more than five waiting events become one digest.
 
-At most one message a second, and none before Slack's Retry-After has passed: what comes meanwhile gathers for a
-digest. A picture that Slack cannot load does not keep a message back. Does not use Slack's web API.
+At most one message a second for each webhook, whichever handlers post to it, and none before Slack's Retry-After has
+passed: what comes meanwhile gathers for a digest. A picture that Slack cannot load does not keep a message back. Does
+not use Slack's web API.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 https://docs.slack.dev/apis/web-api/rate-limits
@@ -42,8 +43,8 @@ class Slack:
 
     def __init__(self, options: SlackOptions, tools: Tools) -> None:
         self._url, self._tools = options.url, tools
-        self._turn = asyncio.Lock()
-        self._next = 0.0
+        # two handlers may share a webhook, and it counts what both send
+        self._turn = tools.turns.at(options.url.get_secret_value())
 
     async def deliver(self, parcels: Sequence[Parcel]) -> Mapping[str, Outcome]:
         """Post each event, or one digest of more than five."""
@@ -71,17 +72,18 @@ class Slack:
 
     async def _post(self, message: Mapping[str, Any]) -> Outcome:
         content = json.dumps(message, ensure_ascii=False).encode()
-        async with self._turn:
+        turn = self._turn
+        async with turn.lock:
             loop = asyncio.get_running_loop()
-            wait = self._next - loop.time()
+            wait = turn.next - loop.time()
             if wait > _PATIENCE:
                 return TryLater("Slack asked us to wait", after=wait)
             await asyncio.sleep(wait)
-            self._next = loop.time() + 1
+            turn.next = loop.time() + 1
             url, headers = self._url.get_secret_value(), {"content-type": "application/json"}
             outcome = await post(self._tools.http, url, content, headers, now=self._tools.now(), seconds=10)
             if isinstance(outcome, TryLater) and outcome.after:
-                self._next = loop.time() + outcome.after
+                turn.next = loop.time() + outcome.after
             return outcome
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers.protocol import Http, Tools
+from handlers.protocol import Http, Tools, Turns
 from receiver import clock
 from receiver.kit import Kit
 from receiver.lane import Post
@@ -34,10 +34,11 @@ def routes_of(settings: Settings) -> list[Route]:
 
 def make_posts(kit: Kit, looker: Looker) -> list[Post]:
     """Make the configured handlers."""
-    return [post_of(kit, looker, name, kit.public) for name in kit.settings.handlers]
+    turns = Turns()
+    return [post_of(kit, looker, name, kit.public, turns) for name in kit.settings.handlers]
 
 
-def post_of(kit: Kit, looker: Looker, name: str, http: Http) -> Post:
+def post_of(kit: Kit, looker: Looker, name: str, http: Http, turns: Turns | None = None) -> Post:
     """Make one configured handler with this way out."""
 
     async def ledger_lines(job_id: str) -> Sequence[Mapping[str, Any]]:
@@ -55,5 +56,6 @@ def post_of(kit: Kit, looker: Looker, name: str, http: Http) -> Post:
         clip_link=links.of,
         poster_link=links.poster,
         saved_clip=Showing(kit, routes_of(kit.settings)),
+        turns=turns or Turns(),
     )
     return Post(config, config.type.make(config.options, tools))

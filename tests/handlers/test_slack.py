@@ -1,6 +1,7 @@
 """Slack: what is posted, how fast, and what its answers mean."""
 
 import asyncio
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,32 @@ def test_five_events_are_five_messages_and_six_are_a_digest() -> None:
     assert outcomes == {f"dlv_{n}": Done("ok") for n in range(1, 7)}
     assert json.loads(server.seen[0].body)["text"] == "5 clips done, 1 failed, $0.68"
     assert all(f"Clip {n}" in server.seen[0].body.decode() for n in range(1, 7))
+
+
+def test_two_handlers_with_one_webhook_share_its_pace() -> None:
+    async def main(shared: Server, other: Server) -> None:
+        given = tools(Path())
+        options = [SlackOptions.model_validate({"url": f"{each.url}/x"}) for each in (shared, shared, other)]
+        made = [HANDLER.make(each, given) for each in options]
+        await asyncio.gather(*(handler.deliver(parcels(2)) for handler in made))
+
+    with serving(Reply(200, b"ok")) as shared, serving(Reply(200, b"ok")) as other:
+        asyncio.run(main(shared, other))
+    at = [seen.at for seen in shared.seen]
+    assert [late - early >= 0.98 for early, late in itertools.pairwise(at)] == [True] * 3
+    assert other.seen[1].at < at[2]
+
+
+def test_a_rest_that_slack_wants_holds_for_every_handler_of_its_webhook() -> None:
+    async def main(url: str) -> list[Outcome]:
+        given, options = tools(Path()), SlackOptions.model_validate({"url": url})
+        made = [HANDLER.make(options, given) for _ in range(2)]
+        return [(await handler.deliver([parcel()]))["dlv_1"] for handler in made]
+
+    with serving(Reply(429, b"", {"Retry-After": "600"})) as server:
+        outcomes = asyncio.run(main(server.url))
+        assert len(server.seen) == 1
+    assert [type(outcome) for outcome in outcomes] == [TryLater, TryLater]
 
 
 def test_two_messages_are_a_second_apart() -> None:
