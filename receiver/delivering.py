@@ -17,7 +17,7 @@ RISKY_TRIES, RISKY_REST = 5, 15 * 60 * 1_000_000
 CRASHED = "crashed"
 #: The alert about a clip that is not as ordered.
 MISMATCH = "clip.mismatch"
-#: The outcome of an attempt that found no room; its answer is where.
+#: The outcome of an attempt that found no room. Its answer is where: our folder, which no list shows as an answer.
 NO_ROOM = "no_room"
 #: What is kept of the other side's words.
 MAX_WORDS = 1000

@@ -126,7 +126,7 @@ class Placed(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True):
-    """One try at a delivery. `outcome`: done, later, gave_up, crashed, no_room (`answer`: at which folder)."""
+    """One try at a delivery. `outcome`: done, later, gave_up, crashed, no_room (`answer`: our folder, for nobody)."""
 
     at: int
     outcome: str

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from receiver.store.protocol import Clip, Delivery, Line
+from receiver.delivering import NO_ROOM
+from receiver.store.protocol import Attempt, Clip, Delivery, Line
 from schemas.event import at, rfc3339
 
 
@@ -18,12 +19,17 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
         "target": delivery.target,
         "state": delivery.state,
         "attempts": [
-            {"at": time_json(a.at), "outcome": a.outcome, "reason": a.reason, "answer": a.answer}
+            {"at": time_json(a.at), "outcome": a.outcome, "reason": a.reason, "answer": _said(a)}
             for a in delivery.attempts
         ],
         "next_at": time_json(delivery.next_at) if delivery.state == "pending" else None,
         "created_at": time_json(delivery.created_at),
     }
+
+
+def _said(attempt: Attempt) -> str | None:
+    # where no room was found nobody answered: what stands there is a folder of ours
+    return None if attempt.outcome == NO_ROOM else attempt.answer
 
 
 def line_json(line: Line) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
 from receiver.delivering import Ending, ending
 from receiver.routing import Route
 from receiver.store.protocol import Attempt, Claimed, Delivery, Finish
+from receiver.web.shapes import delivery_json
 from schemas.event import Event, EventType, Source, Trust
 from schemas.job import Job
 from schemas.values import replace
@@ -159,3 +160,9 @@ def test_waiting_for_room_never_ends_a_delivery_nor_counts_as_a_failure() -> Non
 def test_a_clip_that_dies_while_it_waits_for_room_is_at_risk() -> None:
     claimed = Claimed(replace(delivery(), deadline=NOON + 14 * 60 * SECOND), EVENT, None)
     assert codes(ending(Ending(claimed, FULL, True, NOON, 0.5), rules("never", *BOTH))) == ["disk.low", "clip.at_risk"]
+
+
+def test_no_list_shows_a_folder_of_ours_as_an_answer() -> None:
+    attempts = (Attempt(NOON, "no_room", FULL.reason, "/clips"), Attempt(NOON, "later", "HTTP 500", "busy"))
+    shown = delivery_json(replace(delivery(), attempts=attempts))["attempts"]
+    assert [each["answer"] for each in shown] == [None, "busy"]
