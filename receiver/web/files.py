@@ -44,6 +44,22 @@ async def in_pool(pool: Executor, function: Callable[[], T]) -> T:
         raise
 
 
+async def opened(pool: Executor, opening: Callable[[], "Readable | None"]) -> "Readable | None":
+    """Open a file in a thread of a pool; one that nobody waits for any more is closed again. Raises: OSError."""
+    future = asyncio.get_running_loop().run_in_executor(pool, opening)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        future.add_done_callback(_close)
+        await asyncio.wait([future])
+        raise
+
+
+def _close(opening: "asyncio.Future[Readable | None]") -> None:
+    if opening.exception() is None and (file := opening.result()) is not None:
+        file.close()
+
+
 class Readable(Protocol):
     """A file that can be answered with. Both methods may block."""
 

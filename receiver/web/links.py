@@ -17,7 +17,7 @@ from receiver.links import Links
 from receiver.looker import Looker
 from receiver.settle import SECOND
 from receiver.store.protocol import Clip, Query
-from receiver.web.files import Readable, ServedFile, in_pool, open_far, open_file
+from receiver.web.files import ServedFile, open_far, open_file, opened
 from schemas.errors import BadToken, ClipbellError, NotFound
 from schemas.event import Video, micros
 from schemas.job import Job
@@ -115,7 +115,7 @@ class LivingLinks:
         is_far = "://" in place
         pool = self._far_pool if is_far else self._pool
         opening = partial(open_far, place) if is_far else partial(open_file, place, clip.sha256[:16])
-        file: Readable | None = await in_pool(pool, opening)
+        file = await opened(pool, opening)
         return None if file is None else ServedFile(file, pool, request, name, mime_type)
 
     async def _at_the_vendor(self, job_id: str, number: int) -> Response:

@@ -1,11 +1,14 @@
 """Which part of a file a request gets, and what is no file."""
 
+import asyncio
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from receiver.web.files import OpenFile, open_file, part_of
+from receiver.web.files import OpenFile, open_file, opened, part_of
 
 FILE = OpenFile(-1, 1000, 0.0, '"tag"')
 WHOLE, NOTHING = (200, 0, 1000), (416, 0, 0)
@@ -69,6 +72,59 @@ def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "pipe", tmp_path / "folder", tmp_path / "none", "/dev/zero", "a\0b", "x" * 5000):
         assert open_file(str(path)) is None
+
+
+def test_a_file_that_nobody_waits_for_any_more_is_closed_again(tmp_path: Path) -> None:
+    path, begun, go = tmp_path / "clip.mp4", threading.Event(), threading.Event()
+    path.write_bytes(b"one")
+    found: list[OpenFile] = []
+
+    def opening() -> OpenFile | None:
+        begun.set()
+        go.wait(10)
+        file = open_file(str(path))
+        found.extend([file] if file else [])
+        return file
+
+    async def main(pool: ThreadPoolExecutor) -> None:
+        task = asyncio.ensure_future(opened(pool, opening))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.run(main(pool))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(found[0].descriptor)
+
+
+def test_a_file_that_could_not_be_opened_has_nothing_to_close() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def opening() -> None:
+        begun.set()
+        go.wait(10)
+        raise OSError("the bucket is silent")
+
+    async def main(pool: ThreadPoolExecutor) -> None:
+        go.set()
+        with pytest.raises(OSError, match="silent"):
+            await opened(pool, opening)
+        go.clear()
+        begun.clear()
+        task = asyncio.ensure_future(opened(pool, opening))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.run(main(pool))
 
 
 def test_another_content_has_another_etag(tmp_path: Path) -> None:
