@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 
 from handlers.posting import post
 from handlers.preview import of_text
@@ -30,11 +30,28 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str | SecretStr) else value
 
 
+def _length(text: str) -> int:
+    try:
+        return len(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return 0
+
+
+def _is_key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.startswith(_PREFIX) or not _LEAST <= _length(text.removeprefix(_PREFIX)) <= _MOST:
+        raise ValueError(_FORM)
+    return value
+
+
+Key = Annotated[SecretStr, AfterValidator(_is_key)]
+
+
 class WebhookOptions(Options):
     """`url`: where to post; `secret`: `whsec_…`, or several of them while one is being changed."""
 
     url: SecretStr
-    secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_listed), Field(min_length=1)]
+    secret: Annotated[tuple[Key, ...], BeforeValidator(_listed), Field(min_length=1)]
 
     @field_validator("url")
     @classmethod
@@ -42,22 +59,6 @@ class WebhookOptions(Options):
         if not value.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("must be a web address, such as https://example.com/clips")
         return value
-
-    @field_validator("secret")
-    @classmethod
-    def _are_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for secret in value:
-            text = secret.get_secret_value()
-            if not text.startswith(_PREFIX) or not _LEAST <= _length(text.removeprefix(_PREFIX)) <= _MOST:
-                raise ValueError(_FORM)
-        return value
-
-
-def _length(text: str) -> int:
-    try:
-        return len(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        return 0
 
 
 def render(event: Event) -> bytes:

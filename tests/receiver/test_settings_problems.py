@@ -492,6 +492,7 @@ def test_no_value_of_a_secret_is_ever_told(tmp_path: Path) -> None:
     assert [line for line in told if "hunter2" in line] == []
 
 
+GOOD_SECRET = "whsec_" + "QUJD" * 8
 WEBHOOK_SECRET = "must be whsec_ and the base64 of 24 to 64 random bytes"
 
 
@@ -516,6 +517,10 @@ def test_a_plug_in_that_repeats_a_secret_is_not_repeated() -> None:
     ("options", "line"),
     [
         ('type = "webhook"\nurl = "https://x.example"\nsecret = "s"', f"secret: {WEBHOOK_SECRET}"),
+        (
+            f'type = "webhook"\nurl = "https://x.example"\nsecret = ["{GOOD_SECRET}", "s"]',
+            f"secret.1: {WEBHOOK_SECRET}",
+        ),
         ('type = "webhook"\nurl = "https://x.example"\nsecret = []', "secret: must not be empty"),
         ('type = "email"\nsmtp_url = "smtp://h"\nsender = "a@b.example"\nto = []', "to: must not be empty"),
         ('type = "apprise"\nurls = []', "urls: must not be empty"),
