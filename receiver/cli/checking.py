@@ -92,10 +92,20 @@ def _run(
         if not quiet:
             _print(results[-1])
     if not quiet:
+        _note_programs(results)
         broken = sum(each.outcome == "broken" for each in results)
         told = f"{broken} of {words.count(len(results), 'promise')} broken." if broken else "Every promise holds."
         screen.say(f"\n{screen.styled(told, 'bold red' if broken else 'green')}")
     return results
+
+
+def _note_programs(results: "Sequence[Result]") -> None:
+    names = list(dict.fromkeys(name for each in results for name in each.programs))
+    if names:
+        screen.note(
+            f"\nIt started {', '.join(map(words.clean, names))}. A program of its own is beyond the check: it was not kept"
+            "\nfrom calling other machines, and what it sends or logs was not seen. Try that part by yourself."
+        )
 
 
 def _checks(thing: "HandlerType | Vendor", case: Path | None, cases: Path | None) -> "Sequence[Check]":
@@ -148,10 +158,11 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, max(width, 40), break_long_words=False, break_on_hyphens=False)
 
 
-def _json(result: "Result") -> dict[str, str]:
+def _json(result: "Result") -> dict[str, Any]:
     return {
         "promise": result.check.promise,
         "outcome": result.outcome,
         "said": result.said,
         "why": result.check.why,
+        "programs": list(result.programs),
     }

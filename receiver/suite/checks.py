@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handlers.protocol import HandlerType
+from receiver.suite.fence import started
 from receiver.suite.promises import Broken, said_of
 from receiver.suite.stage import Case, Trial, staged
 from schemas.vendor import Vendor
@@ -43,6 +44,8 @@ class Result:
     check: Check
     outcome: Literal["holds", "broken"]
     said: str = ""
+    #: Programs that were started meanwhile: whom those call nobody has seen.
+    programs: tuple[str, ...] = ()
 
 
 def checks_of(thing: HandlerType | Vendor, case: Case | None = None) -> Sequence[Check]:
@@ -66,6 +69,12 @@ def checks_of(thing: HandlerType | Vendor, case: Case | None = None) -> Sequence
 
 def result_of(check: Check) -> Result:
     """Run a check and put what went wrong into a sentence."""
+    started()  # what others started before
+    found = _result_of(check)
+    return replace(found, programs=started())
+
+
+def _result_of(check: Check) -> Result:
     try:
         check()
     except Broken as error:

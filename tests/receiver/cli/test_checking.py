@@ -49,6 +49,22 @@ def test_a_broken_promise_is_said_with_its_reason(tmp_path: Path) -> None:
     assert " promises broken." in ended.out.splitlines()[-1]
 
 
+def test_a_program_that_a_plug_in_starts_is_told_of(tmp_path: Path) -> None:
+    pages.write(NTFY, tmp_path)
+    module = tmp_path / "clipbell_ntfy.py"
+    first, found, rest = module.read_text().partition("    async def deliver(")
+    assert found
+    signature, body = rest.split("\n", 1)
+    start = '        await __import__("asyncio").to_thread(__import__("subprocess").run, ["true"])\n'
+    module.write_text(f"{first}{found}{signature}\n{start}{body}")
+    ended = clipbell("check", "clipbell_ntfy:HANDLER", folder=tmp_path)
+    assert "It started true. A program of its own is beyond the check" in ended.out + ended.err
+    [told] = json.loads(clipbell("check", "clipbell_ntfy:HANDLER", "--json", folder=tmp_path).out)
+    programs = {each["promise"]: each["programs"] for each in told["results"]}
+    assert programs["every event gets an outcome"] == ["true"]
+    assert programs["a missing option is named"] == []
+
+
 def test_a_case_tells_what_check_cannot_know(tmp_path: Path) -> None:
     pages.write(NTFY, tmp_path)
     case = "CASE = Case(verdict=lambda status: 'TryLater' if status == 404 else usual(status))"
