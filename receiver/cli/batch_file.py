@@ -51,7 +51,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class BadLine:
     """Something wrong with one line."""
 
     line: int
@@ -69,29 +69,29 @@ def read_entries(path: Path, batch: str, vendor: str | None) -> list[Entry]:
 
     Raises: WrongUsage with everything that is wrong, by line.
     """
-    findings: list[Finding] = []
+    bad: list[BadLine] = []
     found: list[tuple[int, dict[str, Any]]] = []
     try:
         for line, content in _lines(path):
             try:
                 found.append((line, _order(content, path.parent, vendor)))
             except Unfit as error:
-                findings.append(Finding(line, str(error)))
+                bad.append(BadLine(line, str(error)))
     except UnicodeDecodeError as error:
         raise WrongUsage(f"{path} is not UTF-8 text (at byte {error.start}); save it as UTF-8.") from error
     entries = _keyed(found, batch)
-    refuse(path, [*findings, *_repeated(entries)])
+    refuse(path, [*bad, *_repeated(entries)])
     if not entries:
         raise WrongUsage(f"{path} has no orders in it; write one for each line.")
     return entries
 
 
-def refuse(path: Path, findings: Iterable[Finding]) -> None:
+def refuse(path: Path, bad: Iterable[BadLine]) -> None:
     """Refuse a file with problems, all at once.
 
     Raises: WrongUsage.
     """
-    told = [f"  line {each.line}: {each.problem}" for each in sorted(findings, key=lambda each: each.line)]
+    told = [f"  line {each.line}: {each.problem}" for each in sorted(bad, key=lambda each: each.line)]
     if told:
         raise WrongUsage("\n".join([f"{path} cannot be ordered; nothing was:", *told]))
 
@@ -234,12 +234,12 @@ def _keyed(found: Iterable[tuple[int, dict[str, Any]]], batch: str) -> list[Entr
     return entries
 
 
-def _repeated(entries: Iterable[Entry]) -> Iterator[Finding]:
+def _repeated(entries: Iterable[Entry]) -> Iterator[BadLine]:
     first: dict[str, int] = {}
     for each in entries:
         if not isinstance(each.key, str) or not each.key:
-            yield Finding(each.line, "idempotency_key: must be text")
+            yield BadLine(each.line, "idempotency_key: must be text")
         elif each.key in first:
-            yield Finding(each.line, f"idempotency_key: is that of line {first[each.key]}; give each line its own")
+            yield BadLine(each.line, f"idempotency_key: is that of line {first[each.key]}; give each line its own")
         else:
             first[each.key] = each.line

@@ -16,7 +16,7 @@ import typer
 
 from receiver import clock
 from receiver.cli import screen, words
-from receiver.cli.batch_file import Entry, Finding, batch_id_of, read_entries, refuse
+from receiver.cli.batch_file import BadLine, Entry, batch_id_of, read_entries, refuse
 from receiver.cli.meter import OPEN, Meter, costs_of, counted, metering
 from receiver.cli.screen import Column
 from receiver.cli.trouble import FAILED, WrongUsage
@@ -54,7 +54,7 @@ class Queued:
 
     batch: "Batch | None"
     new: int
-    refused: Sequence[Finding]
+    refused: Sequence[BadLine]
 
 
 def order_batch(given: Given, wish: Wish) -> None:
@@ -93,11 +93,11 @@ class Bulk:
 
         Raises: WrongUsage with everything that is wrong.
         """
-        findings = []
+        bad = []
         for number, (entry, answer) in enumerate(self._each(entries, self._checked), 1):
             self._meter.queued("checked", number, len(entries))
-            findings += [Finding(entry.line, problem) for problem in answer]
-        refuse(self._wish.file, findings)
+            bad += [BadLine(entry.line, problem) for problem in answer]
+        refuse(self._wish.file, bad)
 
     def queue(self, entries: Sequence[Entry]) -> Queued:
         """Queue every line; those that are there already are left as they are."""
@@ -109,7 +109,7 @@ class Bulk:
         for number, (entry, answer) in enumerate(self._each(entries, self._placed), 1):
             self._meter.queued("queued", number, len(entries))
             if isinstance(answer, Refused):
-                refused += [Finding(entry.line, problem) for problem in problems_of(answer)]
+                refused += [BadLine(entry.line, problem) for problem in problems_of(answer)]
         after = self._look()
         return Queued(after, (after.jobs if after else 0) - (before.jobs if before else 0), refused)
 

@@ -103,8 +103,8 @@ def _note_programs(results: "Sequence[Result]") -> None:
     names = list(dict.fromkeys(name for each in results for name in each.programs))
     if names:
         screen.note(
-            f"\nIt started {', '.join(map(words.clean, names))}. A program of its own is beyond the check: it was not kept"
-            "\nfrom calling other machines, and what it sends or logs was not seen. Try that part by yourself."
+            f"\nIt started {', '.join(map(words.clean, names))}. A program of its own is beyond the check: it was not"
+            "\nkept from calling other machines, and what it sends or logs was not seen. Try that part by yourself."
         )
 
 

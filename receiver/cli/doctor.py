@@ -10,7 +10,7 @@ from receiver.cli.trouble import FAILED
 from receiver.cli.verb import REMOTE, Given, verb
 
 if TYPE_CHECKING:
-    from receiver.cli.doctor_checks import Finding
+    from receiver.cli.doctor_checks import Diagnosis
 
 _STYLES = {"ok": "green", "look": "yellow", "mend": "bold red"}
 
@@ -20,21 +20,21 @@ def doctor(given: Given) -> None:
     """Check configuration, database, keys, handlers, disk."""
     from receiver.cli.doctor_checks import worst
 
-    findings = _findings(given)
+    diagnoses = _diagnoses(given)
     if given.as_json:
-        screen.print_json([asdict(each) for each in findings])
+        screen.print_json([asdict(each) for each in diagnoses])
     else:
-        width = max(len(each.check) for each in findings)
-        for each in findings:
+        width = max(len(each.check) for each in diagnoses)
+        for each in diagnoses:
             level = screen.styled(f"{each.level:<4}", _STYLES[each.level])
             screen.say(f"{level}  {each.check:<{width}}  {words.clean(each.text)}")
             if each.next_step:
                 screen.say(f"{'':<{width + 8}}→ {each.next_step}")
-    if worst(findings) == "mend":
+    if worst(diagnoses) == "mend":
         raise typer.Exit(FAILED)
 
 
-def _findings(given: Given) -> "list[Finding]":
+def _diagnoses(given: Given) -> "list[Diagnosis]":
     import asyncio
 
     from receiver.cli import doctor_checks as checks

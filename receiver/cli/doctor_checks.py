@@ -1,4 +1,4 @@
-"""The doctor's checks: each looks at one thing and answers findings. Nothing is ordered, sent or written."""
+"""The doctor's checks: each looks at one thing and answers diagnoses. Nothing is ordered, sent or written."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ WAL_RESET_SINCE, WAL_RESET_UNTIL = (3, 7, 0), (3, 51, 3)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """What one check found: fine, worth a look, or to be mended; `next_step` says how."""
 
     level: Level
@@ -36,23 +36,23 @@ class Finding:
     next_step: str = ""
 
 
-def on_configuration(settings: "Settings") -> Iterator[Finding]:
+def on_configuration(settings: "Settings") -> Iterator[Diagnosis]:
     """What may be configured and still be unwise."""
     accounts = ", ".join(settings.accounts)
-    yield Finding("ok", "configuration", f"can be used; folder {settings.folder}")
+    yield Diagnosis("ok", "configuration", f"can be used; folder {settings.folder}")
     if accounts:
-        yield Finding("ok", "vendors", accounts)
+        yield Diagnosis("ok", "vendors", accounts)
     else:
-        yield Finding(
+        yield Diagnosis(
             "look", "vendors", "none is configured", 'add a section such as [vendors.vrex] with api_key = "…"'
         )
     yield from _on_plug_ins()
     if not any(handler.type.name == "downloader" for handler in settings.handlers.values()):
         step = 'add a handler with type = "downloader": vendors delete clips within hours or days'
-        yield Finding("look", "handlers", "nothing saves clips", step)
+        yield Diagnosis("look", "handlers", "nothing saves clips", step)
 
 
-def _on_plug_ins() -> Iterator[Finding]:
+def _on_plug_ins() -> Iterator[Diagnosis]:
     from receiver import registry
     from schemas.errors import ConfigurationError
 
@@ -60,10 +60,10 @@ def _on_plug_ins() -> Iterator[Finding]:
         registry.check_plug_ins()
     except ConfigurationError as error:
         for problem in error.problems:
-            yield Finding("mend", problem.field, problem.problem, "the server does not start before that is mended")
+            yield Diagnosis("mend", problem.field, problem.problem, "the server does not start before that is mended")
 
 
-def on_database(settings: "Settings") -> Finding:
+def on_database(settings: "Settings") -> Diagnosis:
     """Whether the database can be read and is whole."""
     if settings.database_url.startswith("sqlite"):
         return _on_file(Path(settings.database_url.removeprefix("sqlite:///")))
@@ -74,40 +74,40 @@ def on_database(settings: "Settings") -> Finding:
         version = schema_version(settings.database_url)
     except ClipbellError as error:
         step = "start PostgreSQL, or mend database_url"
-        return Finding("mend", "database", f"PostgreSQL cannot be used: {error}", step)
+        return Diagnosis("mend", "database", f"PostgreSQL cannot be used: {error}", step)
     if version is None:
-        return Finding("mend", "database", "PostgreSQL answers, but is empty", "run clipbell migrate")
-    return Finding("ok", "database", f"PostgreSQL answers; schema {version}")
+        return Diagnosis("mend", "database", "PostgreSQL answers, but is empty", "run clipbell migrate")
+    return Diagnosis("ok", "database", f"PostgreSQL answers; schema {version}")
 
 
-def _on_file(file: Path) -> Finding:
+def _on_file(file: Path) -> Diagnosis:
     if not file.exists():
         if os.access(file.parent, os.W_OK):
-            return Finding("ok", "database", f"{file} will be made at the first start")
-        return Finding("mend", "database", f"{file.parent} cannot be written to", "let the server's user write there")
+            return Diagnosis("ok", "database", f"{file} will be made at the first start")
+        return Diagnosis("mend", "database", f"{file.parent} cannot be written to", "let the server's user write there")
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         said = str(error)
     if said != "ok":
-        return Finding("mend", "database", f"{file} is damaged: {said}", "stop the server and restore a backup")
-    return Finding("ok", "database", f"{file}, {words.size(file.stat().st_size)}, is whole")
+        return Diagnosis("mend", "database", f"{file} is damaged: {said}", "stop the server and restore a backup")
+    return Diagnosis("ok", "database", f"{file}, {words.size(file.stat().st_size)}, is whole")
 
 
-def on_sqlite(version: str = sqlite3.sqlite_version) -> Finding:
+def on_sqlite(version: str = sqlite3.sqlite_version) -> Diagnosis:
     """Whether this SQLite can corrupt a WAL that two connections write to or checkpoint at once.
 
     Ours has one such connection and a lock, so it is enough that nobody else writes.
     """
     number = tuple(int(part) for part in version.split("."))
     if not WAL_RESET_SINCE <= number < WAL_RESET_UNTIL:
-        return Finding("ok", "SQLite", version)
+        return Diagnosis("ok", "SQLite", version)
     text = f"{version}; a second writer can damage a file (WAL reset, mended in 3.51.3)"
-    return Finding("ok", "SQLite", text, "clipbell alone writes to it, so open clipbell.db elsewhere only to read")
+    return Diagnosis("ok", "SQLite", text, "clipbell alone writes to it, so open clipbell.db elsewhere only to read")
 
 
-def on_disk(settings: "Settings") -> Iterator[Finding]:
+def on_disk(settings: "Settings") -> Iterator[Diagnosis]:
     """Whether there is room where the database and the clips are."""
     places = {settings.folder}
     if settings.database_url.startswith("sqlite"):
@@ -131,68 +131,68 @@ def _floors(settings: "Settings") -> Iterator[tuple[Path, int]]:
             yield _existing(settings.folder / ("" if "://" in target else target)), parse_size(keep_free)
 
 
-def _on_place(place: Path, floor: int) -> Finding:
+def _on_place(place: Path, floor: int) -> Diagnosis:
     free = free_bytes(place)
     if free is None:
-        return Finding("ok", "disk", f"the one at {place} does not say how much is free")
+        return Diagnosis("ok", "disk", f"the one at {place} does not say how much is free")
     text = f"{words.size(free)} free at {place}"
     if free < floor:
         step = "make room, or lower keep_free of the downloader; clips wait until then"
-        return Finding("mend", "disk", f"{text}, less than the {say_size(floor)} that must stay free", step)
+        return Diagnosis("mend", "disk", f"{text}, less than the {say_size(floor)} that must stay free", step)
     level: Level = "mend" if free < TOO_LITTLE else "look" if free < LITTLE else "ok"
-    return Finding(level, "disk", text, "" if level == "ok" else "make room, or save the clips elsewhere")
+    return Diagnosis(level, "disk", text, "" if level == "ok" else "make room, or save the clips elsewhere")
 
 
 def _existing(place: Path) -> Path:
     return next(each for each in (place, *place.parents) if each.exists())
 
 
-def on_server(client: "Clipbell", handlers: Sequence[str]) -> Iterator[Finding]:
+def on_server(client: "Clipbell", handlers: Sequence[str]) -> Iterator[Diagnosis]:
     """Whether the server runs and is well, and how its handlers fare."""
     from receiver.client import ClipbellError, ServerFailed, ServerUnreachable
 
     try:
         ready = client.ready()
     except ServerUnreachable:
-        yield Finding("look", "server", f"does not run at {client.url}", "start it with clipbell serve")
+        yield Diagnosis("look", "server", f"does not run at {client.url}", "start it with clipbell serve")
         for name in handlers:
-            yield Finding("look", f"handler {name}", "cannot be asked about while the server does not run")
+            yield Diagnosis("look", f"handler {name}", "cannot be asked about while the server does not run")
         return
     except ServerFailed as error:
         problems = error.raw.get("problems") or [str(error)]
-        yield Finding("mend", "server", "; ".join(map(str, problems)), "see its log")
+        yield Diagnosis("mend", "server", "; ".join(map(str, problems)), "see its log")
         return
     if "problems" not in ready:
         step = "another server listens there, or it runs with another configuration"
-        yield Finding("mend", "server", f"the one at {client.url} does not take our api_token", step)
+        yield Diagnosis("mend", "server", f"the one at {client.url} does not take our api_token", step)
         return
-    yield Finding("ok", "server", f"ready at {client.url}")
+    yield Diagnosis("ok", "server", f"ready at {client.url}")
     try:
         yield from map(_on_handler, client.handlers())
         yield from _on_alerts(client)
     except ClipbellError as error:
-        yield Finding("mend", "handlers", f"cannot be asked about: {error}", "see the server's log")
+        yield Diagnosis("mend", "handlers", f"cannot be asked about: {error}", "see the server's log")
 
 
-def _on_alerts(client: "Clipbell") -> Iterator[Finding]:
+def _on_alerts(client: "Clipbell") -> Iterator[Diagnosis]:
     if codes := sorted({alert.code for alert in client.alerts()}):
-        yield Finding("look", "alerts", f"raised: {', '.join(codes)}", "read them with clipbell alerts")
+        yield Diagnosis("look", "alerts", f"raised: {', '.join(codes)}", "read them with clipbell alerts")
 
 
-def _on_handler(handler: "Handler") -> Finding:
+def _on_handler(handler: "Handler") -> Diagnosis:
     name = f"handler {handler.name}"
     if handler.health in ("failing", "paused"):
         why = words.clean(handler.last_reason or handler.last_outcome)
         what = (
             "fails" if handler.health == "failing" else f"is paused, {handler.parked or 0} deliveries are kept for it"
         )
-        return Finding("mend", name, f"{what}: {why}", f"mend it, then try: clipbell handlers test {handler.name}")
+        return Diagnosis("mend", name, f"{what}: {why}", f"mend it, then try: clipbell handlers test {handler.name}")
     if handler.health == "ok":
-        return Finding("ok", name, "its last delivery succeeded")
-    return Finding("look", name, "was not used yet", f"try it: clipbell handlers test {handler.name}")
+        return Diagnosis("ok", name, "its last delivery succeeded")
+    return Diagnosis("look", name, "was not used yet", f"try it: clipbell handlers test {handler.name}")
 
 
-async def on_world(settings: "Settings", *, runs: bool) -> list[Finding]:
+async def on_world(settings: "Settings", *, runs: bool) -> list[Diagnosis]:
     """The calls that leave this machine: ourselves by the public URL, and each key."""
     from receiver.net import Net
 
@@ -201,21 +201,21 @@ async def on_world(settings: "Settings", *, runs: bool) -> list[Finding]:
     return [await _on_public_url(net, settings, runs=runs), *await asyncio.gather(*checks)]
 
 
-async def _on_public_url(net: "Net", settings: "Settings", *, runs: bool) -> Finding:
+async def _on_public_url(net: "Net", settings: "Settings", *, runs: bool) -> Diagnosis:
     from receiver.watch import leads_elsewhere, seal_of
 
     url = settings.public_url
     if url is None:
         step = "set public_url if vendors can reach this machine; else every job is polled, which works too"
-        return Finding("look", "public URL", "is not set: no callback will come", step)
+        return Diagnosis("look", "public URL", "is not set: no callback will come", step)
     if not runs:
-        return Finding("look", "public URL", f"{url} cannot be tried while the server does not run", "start it first")
+        return Diagnosis("look", "public URL", f"{url} cannot be tried while the server does not run", "start it first")
     if trouble := await leads_elsewhere(net, url, seal_of(settings.secret_keys)):
-        return Finding("mend", "public URL", f"{url}: {trouble}", "mend the proxy, tunnel or name")
+        return Diagnosis("mend", "public URL", f"{url}: {trouble}", "mend the proxy, tunnel or name")
     return await _on_callbacks(net, url)
 
 
-async def _on_callbacks(net: "Net", url: str) -> Finding:
+async def _on_callbacks(net: "Net", url: str) -> Diagnosis:
     """Whether a vendor's POST comes through: a wrong token has an answer that is ours alone, and leaves no trace."""
     from receiver.web.callbacks import NO_TOKEN
     from schemas.errors import NetError
@@ -224,33 +224,33 @@ async def _on_callbacks(net: "Net", url: str) -> Finding:
     try:
         answer = await net.call("POST", f"{url}/callbacks/doctor/no-token", content=b"{}", timeout=SELF_CALL)
     except NetError as error:
-        return Finding("mend", "public URL", f"{url} leads here, but a callback does not come through: {error}", step)
+        return Diagnosis("mend", "public URL", f"{url} leads here, but a callback does not come through: {error}", step)
     if (answer.status, answer.body) == (404, NO_TOKEN):
-        return Finding("ok", "public URL", f"{url} leads here, also for callbacks")
+        return Diagnosis("ok", "public URL", f"{url} leads here, also for callbacks")
     text = f"{url} leads here, but a callback is answered HTTP {answer.status} by something else"
-    return Finding("mend", "public URL", text, step)
+    return Diagnosis("mend", "public URL", text, step)
 
 
-async def _on_key(net: "Net", account: "Account") -> Finding:
+async def _on_key(net: "Net", account: "Account") -> Diagnosis:
     from schemas.errors import NetError
 
     name, wanted = f"key {account.name}", account.vendor.key_check
     if wanted is None:
-        return Finding("ok", name, f"{account.vendor.title} has no free call that would try it")
+        return Diagnosis("ok", name, f"{account.vendor.title} has no free call that would try it")
     headers = dict(account.vendor.auth(account.api_key.get_secret_value()))
     try:
         answer = await net.call(wanted.method, f"{account.base_url}{wanted.path}", headers=headers, timeout=KEY_CHECK)
     except NetError as error:
-        return Finding("mend", name, f"{account.vendor.title} cannot be reached: {error}", "check the network")
+        return Diagnosis("mend", name, f"{account.vendor.title} cannot be reached: {error}", "check the network")
     if 200 <= answer.status < 300:
-        return Finding("ok", name, f"{account.vendor.title} takes it")
+        return Diagnosis("ok", name, f"{account.vendor.title} takes it")
     if answer.status in (401, 403):
         step = f"put a valid key into [vendors.{account.name}] api_key"
-        return Finding("mend", name, f"{account.vendor.title} refuses it (HTTP {answer.status})", step)
-    return Finding("look", name, f"{account.vendor.title} answered HTTP {answer.status}", "try again later")
+        return Diagnosis("mend", name, f"{account.vendor.title} refuses it (HTTP {answer.status})", step)
+    return Diagnosis("look", name, f"{account.vendor.title} answered HTTP {answer.status}", "try again later")
 
 
-def worst(findings: Sequence[Finding]) -> Level:
+def worst(diagnoses: Sequence[Diagnosis]) -> Level:
     """The worst level of all."""
-    levels = {finding.level for finding in findings}
+    levels = {each.level for each in diagnoses}
     return "mend" if "mend" in levels else "look" if "look" in levels else "ok"

@@ -51,8 +51,8 @@ def well(server: StandIn, vendor: Server, folder: Path) -> StandIn:
 
 def found(run: Run, check: str) -> dict[str, str]:
     """What the doctor says of one check."""
-    findings: list[dict[str, str]] = json.loads(run("doctor", "--json").out)
-    (wanted,) = [each for each in findings if each["check"] == check]
+    diagnoses: list[dict[str, str]] = json.loads(run("doctor", "--json").out)
+    (wanted,) = [each for each in diagnoses if each["check"] == check]
     return wanted
 
 
