@@ -51,7 +51,7 @@ def targets(options: AppriseOptions) -> Sequence[str]:
 
 def render(parcels: Sequence[Parcel], tools: Tools) -> tuple[str, str, str]:
     """Write one message: its kind in Apprise's words, its title and its text."""
-    stories = [story(p.event, p.elapsed, tools.clip_link) for p in urgent_first(parcels)]
+    stories = [story(p.event, p.elapsed, tools.clip_link, vendor=p.vendor_title) for p in urgent_first(parcels)]
     if len(stories) == 1:
         told = stories[0]
         return _KINDS[told.title], told.title, page.text(told.line, stories)

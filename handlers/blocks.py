@@ -35,12 +35,17 @@ def escaped(text: str, limit: int) -> str:
 
 
 def render(
-    event: Event, elapsed: float | None = None, link: ClipLink = no_link, picture: str | None = None
+    event: Event,
+    elapsed: float | None = None,
+    link: ClipLink = no_link,
+    picture: str | None = None,
+    *,
+    vendor: str | None = None,
 ) -> dict[str, Any]:
-    """Turn one event into a message; `picture`: the address of the clip's poster."""
+    """Turn one event into a message; `picture`: the address of the clip's poster, `vendor`: its title."""
     from slack_sdk.models.blocks import ContextBlock, HeaderBlock, ImageBlock, SectionBlock
 
-    told = story(event, elapsed, link)
+    told = story(event, elapsed, link, vendor=vendor)
     blocks: list[Any] = [HeaderBlock(text=_plain(f"{SIGNS.get(told.title, '')} {told.title}".strip(), HEADER))]
     if told.text.strip():
         blocks.append(SectionBlock(text=_plain(clipped(told.text, PROMPT), TEXT)))
@@ -63,7 +68,7 @@ def render_digest(parcels: Sequence[Parcel], link: ClipLink = no_link) -> dict[s
     summed = digest([parcel.event for parcel in parcels])
     blocks: list[Any] = [HeaderBlock(text=_plain(shortened(summed, HEADER), HEADER))]
     for parcel in urgent_first(parcels):
-        told = story(parcel.event, parcel.elapsed, link)
+        told = story(parcel.event, parcel.elapsed, link, vendor=parcel.vendor_title)
         line = _plain(f"{SIGNS.get(told.title, '')} {told.line}".strip(), LINE)
         blocks.append(ContextBlock(elements=[line, *_links(told.links)[:1]]))
     return _message(summed, blocks)

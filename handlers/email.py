@@ -63,7 +63,7 @@ def render(
     parcels: Sequence[Parcel], options: EmailOptions, tools: Tools, picture: bytes | None = None
 ) -> EmailMessage:
     """Write one mail to the parcels' target; `picture`: the JPEG that a mail about one clip carries."""
-    stories = [story(p.event, p.elapsed, tools.clip_link) for p in urgent_first(parcels)]
+    stories = [story(p.event, p.elapsed, tools.clip_link, vendor=p.vendor_title) for p in urgent_first(parcels)]
     heading = stories[0].line if len(stories) == 1 else digest([p.event for p in parcels])
     message = EmailMessage(policy=WIRE)
     message["Subject"] = shortened(heading, _SUBJECT)

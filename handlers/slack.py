@@ -63,7 +63,7 @@ class Slack:
     async def _tell(self, parcel: Parcel) -> Outcome:
         saved = await self._tools.saved_clip(parcel.event, with_poster=True)
         picture = self._tools.poster_link(parcel.event, saved.number) if saved and saved.poster else None
-        message = render(parcel.event, parcel.elapsed, self._tools.clip_link, picture)
+        message = render(parcel.event, parcel.elapsed, self._tools.clip_link, picture, vendor=parcel.vendor_title)
         outcome = await self._post(message)
         if picture and isinstance(outcome, GiveUp) and outcome.reason == "HTTP 400":
             # Slack loads it before it takes the message, and refuses both where it cannot

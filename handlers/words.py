@@ -86,11 +86,11 @@ def clipped(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def vendor_title(event: Event) -> str:
-    """Name the vendor as it writes itself, with the account where that has a name of its own."""
+def vendor_title(event: Event, title: str | None = None) -> str:
+    """Name the vendor by its title, as it writes itself, with the account where that has a name of its own."""
     if not event.vendor:
         return event.account or ""
-    title = TITLES.get(event.vendor, event.vendor)
+    title = title or TITLES.get(event.vendor, event.vendor)
     return title if event.account in (None, event.vendor) else f"{title} ({event.account})"
 
 
@@ -101,17 +101,18 @@ def web_link(url: str) -> str | None:
     return quote(url, safe=":/?#[]@!$&()*+,;=%~-._", errors="replace")
 
 
-def story(event: Event, elapsed: float | None = None, link: ClipLink = no_link) -> Story:
-    """Tell one event; `link` gives a living link of a clip, better than the vendor's own."""
+def story(event: Event, elapsed: float | None = None, link: ClipLink = no_link, *, vendor: str | None = None) -> Story:
+    """Tell one event; `link` gives a living link of a clip, better than the vendor's own; `vendor`: its title."""
+    maker = vendor_title(event, vendor)
     match event.type:
         case EventType.COMPLETED:
-            return _ready(event, elapsed, link)
+            return _ready(event, elapsed, link, maker)
         case EventType.FAILED:
-            return _failed(event, elapsed)
+            return _failed(event, elapsed, maker)
         case EventType.SAVED:
-            return _saved(event, link)
+            return _saved(event, link, maker)
         case _:
-            return _alert(event)
+            return _alert(event, maker)
 
 
 def _name(event: Event) -> str:
@@ -123,10 +124,10 @@ def _line(title: str, *parts: str | None) -> str:
     return shortened(f"{title}: " + " · ".join(part for part in parts if part), 600)
 
 
-def _facts(event: Event, elapsed: float | None) -> tuple[tuple[str, str], ...]:
+def _facts(event: Event, elapsed: float | None, maker: str) -> tuple[tuple[str, str], ...]:
     seconds = event.duration_seconds
     found = (
-        ("Vendor", vendor_title(event)),
+        ("Vendor", maker),
         ("Model", event.model),
         ("Length", None if seconds is None else f"{seconds:g} s"),
         ("Price", money(event.cost) if event.cost else None),
@@ -151,14 +152,14 @@ def _links(event: Event, link: ClipLink) -> tuple[tuple[str, str], ...]:
     return tuple((f"Open clip {number}{end}", url) for number, (end, url) in enumerate(found[:10], 1))
 
 
-def _ready(event: Event, elapsed: float | None, link: ClipLink) -> Story:
-    facts = dict(_facts(event, elapsed))
+def _ready(event: Event, elapsed: float | None, link: ClipLink, maker: str) -> Story:
+    facts = dict(_facts(event, elapsed, maker))
     took = f"took {facts['Took']}" if elapsed is not None else None
     line = _line("Ready", _name(event), facts.get("Vendor"), facts.get("Length"), facts.get("Price"), took)
     return Story("Ready", line, plain(event.prompt or ""), tuple(facts.items()), (), _links(event, link))
 
 
-def _failed(event: Event, elapsed: float | None) -> Story:
+def _failed(event: Event, elapsed: float | None, maker: str) -> Story:
     if event.failure is None:
         why, refund, advice = "nobody said why", "refund not confirmed", "Trying again once may work."
         said, can_repeat = "", True
@@ -167,30 +168,30 @@ def _failed(event: Event, elapsed: float | None) -> Story:
         why, refund, advice = reason.why, refund_words(event.failure), reason.advice.value
         can_repeat = reason.advice in REPEATABLE
         said = shortened(f"{event.failure.code}: {event.failure.message}".strip(": "), 500)
-    line = _line("Failed", _name(event), vendor_title(event), why, refund, advice)
+    line = _line("Failed", _name(event), maker, why, refund, advice)
     again = f" Order the same again with: clipbell again {event.job_id}" if event.job_id and can_repeat else ""
     notes = [f"Why: {why}.", f"Money: {refund}.", f"{advice}{again}"]
     if said:
         notes.append(f"The vendor's words: {said}")
-    return Story("Failed", line, plain(event.prompt or ""), _facts(event, elapsed), tuple(notes))
+    return Story("Failed", line, plain(event.prompt or ""), _facts(event, elapsed, maker), tuple(notes))
 
 
-def _saved(event: Event, link: ClipLink) -> Story:
+def _saved(event: Event, link: ClipLink, maker: str) -> Story:
     detail = event.detail or {}
     path, count = str(detail.get("path", "")), detail.get("bytes")
     how_much = size(count) if isinstance(count, int) else None
-    facts = [("File", shortened(path, 300)), ("Size", how_much or ""), *_facts(event, None)]
+    facts = [("File", shortened(path, 300)), ("Size", how_much or ""), *_facts(event, None, maker)]
     line = _line("Saved", _name(event), path, how_much)
     known = tuple((label, value) for label, value in facts if value)
     return Story("Saved", line, plain(event.prompt or ""), known, (), _links(event, link))
 
 
-def _alert(event: Event) -> Story:
+def _alert(event: Event, maker: str) -> Story:
     detail = event.detail or {}
     text, step = (plain(str(detail.get(name) or "")) for name in ("text", "next_step"))
     text = text or shortened(f"{detail.get('code', 'alert')} {detail.get('subject', '')}", 300)
     about = (("Clip", shortened(event.prompt, _LINE_PROMPT)),) if event.prompt else ()
-    facts = (*about, *_facts(event, None))
+    facts = (*about, *_facts(event, None, maker))
     if event.type is EventType.CLEARED:
         return Story("Solved", _line("Solved", text), text, facts)
     notes = (f"What to do: {step}",) if step else ()

@@ -230,7 +230,7 @@ class Lane:
             await asyncio.sleep(IDLE)
 
     async def _hand_over(self, batch: Sequence[Claimed]) -> Mapping[str, Outcome]:
-        parcels = [_parcel(claimed) for claimed in batch]
+        parcels = [self._parcel(claimed) for claimed in batch]
         try:
             async with asyncio.timeout(self.post.config.timeout):
                 return await self.post.handler.deliver(parcels)
@@ -242,6 +242,12 @@ class Lane:
             log.warning("handler raised", handler=self.post.name, error=type(error).__name__, where=_place(error))
             broke = TryLater(f"the handler raised {type(error).__name__}")
             return {parcel.key: broke for parcel in parcels}
+
+    def _parcel(self, claimed: Claimed) -> Parcel:
+        delivery = claimed.delivery
+        account = self._kit.settings.accounts.get(claimed.event.account or "")
+        title = account.vendor.title if account is not None else None
+        return Parcel(delivery.key, claimed.event, delivery.target, delivery.tried, claimed.elapsed, title)
 
     async def _record(self, claimed: Claimed, finish: Finish) -> None:
         delivery = claimed.delivery
@@ -260,11 +266,6 @@ class Lane:
 
 def _is_about_disk(outcome: Outcome) -> bool:
     return isinstance(outcome, TryLater) and outcome.no_room_at is not None
-
-
-def _parcel(claimed: Claimed) -> Parcel:
-    delivery = claimed.delivery
-    return Parcel(delivery.key, claimed.event, delivery.target, delivery.tried, claimed.elapsed)
 
 
 def _monotonic() -> float:

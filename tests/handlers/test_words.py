@@ -63,6 +63,14 @@ def test_an_account_with_a_name_of_its_own_is_named() -> None:
     assert vendor_title(replace(READY, account="vrex-client")) == "Vrex (vrex-client)"
     assert vendor_title(replace(READY, vendor="newone", account="newone")) == "newone"
     assert vendor_title(replace(READY, vendor=None, account=None)) == ""
+    assert vendor_title(replace(READY, vendor="newone", account="mine"), "New One") == "New One (mine)"
+
+
+@pytest.mark.parametrize("event", [READY, FAILED, SAVED, ALERT])
+def test_a_vendor_that_is_a_plug_in_is_told_by_its_title(event: Event) -> None:
+    foreign = replace(event, vendor="newone", account="newone")
+    assert ("Vendor", "New One") in story(foreign, vendor="New One").facts
+    assert ("Vendor", "newone") in story(foreign).facts
 
 
 def test_a_failed_clip_says_why_what_became_of_the_money_and_what_to_do() -> None:

@@ -18,7 +18,7 @@ from receiver.store.protocol import Attempt, Changed, Finish, NewDelivery, Query
 from receiver.ward import adopt
 from receiver.work import make_kit
 from schemas.values import replace
-from tests.support.configuration import TEAM, TOP, configured
+from tests.support.configuration import TEAM, TOP, VREX, configured
 from tests.support.stored import NOON, SECOND, tell, told
 
 PAGER = TEAM.replace("[handlers.team]", "[handlers.pager]").replace(
@@ -34,9 +34,11 @@ class Scripted:
     outcome: Outcome = field(default_factory=Done)
     seconds: float = 0
     calls: list[tuple[float, list[str]]] = field(default_factory=list)
+    titles: set[str | None] = field(default_factory=set)
 
     async def deliver(self, parcels: Sequence[Parcel]) -> Mapping[str, Outcome]:
         self.calls.append(((self.clock() - NOON) / SECOND, [parcel.key for parcel in parcels]))
+        self.titles |= {parcel.vendor_title for parcel in parcels}
         outcome = self.outcome
         await asyncio.sleep(self.seconds)
         return {parcel.key: outcome for parcel in parcels}
@@ -87,7 +89,7 @@ def play(
     """Run the courier for one handler `team` while a scenario plays."""
 
     async def main() -> None:
-        settings = configured(folder, TOP + TEAM + PAGER)
+        settings = configured(folder, TOP + VREX + TEAM + PAGER)
         began = time.monotonic()
         clock = lambda: NOON + int((time.monotonic() - began) * speed * SECOND)  # noqa: E731
         async with open_store(settings.database_url) as store:
@@ -189,6 +191,15 @@ def test_what_comes_to_the_same_end_again_is_given_up(tmp_path: Path) -> None:
         assert stage.team.calls == []
 
     play(tmp_path, scenario, before=before)
+
+
+def test_a_parcel_names_the_vendor_as_people_read_it(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        await events(stage.store, range(1, 3))
+        await stage.until(lambda: stage.are("done"))
+        assert stage.team.titles == {"Vrex"}
+
+    play(tmp_path, scenario)
 
 
 def test_want_of_room_is_the_disks_trouble_and_pauses_no_handler(tmp_path: Path) -> None:
