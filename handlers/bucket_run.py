@@ -43,15 +43,16 @@ async def ask(folder: Path, asked: dict[str, Any], content: bytes = b"", *, size
 
 
 def ask_now(asked: dict[str, Any]) -> bytes:
-    """The same for something small that blocks until it is done. Raises: OSError."""
-    message = _message(asked, b"", SECONDS)
+    """The same for something small, within `seconds` of what is asked. Blocks. Raises: OSError."""
+    seconds = asked["seconds"]
+    message = _message(asked, b"", seconds)
     try:
         done = subprocess.run(  # noqa: S603 the interpreter that we run on, and no shell
-            _argv(SECONDS),
+            _argv(seconds),
             input=message,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=SECONDS + _MARGIN,
+            timeout=seconds + _MARGIN,
             start_new_session=True,
             check=False,
         )

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from handlers import bucket_run
 from handlers.bucket_run import ask, ask_now
 from handlers.landing import Partial, in_thread
 from handlers.places import Measured, measured
@@ -103,11 +104,11 @@ class StoredFile:
         """Nothing is held."""
 
 
-def open_stored(address: str) -> StoredFile:
-    """Find the object at an s3:// address.
+def open_stored(address: str, *, seconds: float | None = None) -> StoredFile:
+    """Find the object at an s3:// address; `seconds`: that each answer may take.
 
     Raises: OSError; FileNotFoundError where there is none.
     """
     bucket, _, key = address.removeprefix("s3://").partition("/")
-    asked = {"bucket": f"s3://{bucket}", "key": key}
+    asked = {"bucket": f"s3://{bucket}", "key": key, "seconds": seconds or bucket_run.SECONDS}
     return StoredFile(asked, json.loads(ask_now({**asked, "do": "look"})))

@@ -8,14 +8,29 @@ from schemas.event import Event
 
 #: Beyond this a mail would be refused, or the picture is none of ours.
 LARGEST = 1 << 20
+#: Seconds that a bucket has for each answer: a message does not wait for it.
+_SOON = 3.0
 
 
 async def picture_of(event: Event, tools: Tools) -> bytes | None:
-    """A JPEG, where the clip is saved on this disk and has one."""
+    """A JPEG, where the clip is saved and has one: on this disk, or in a bucket that answers soon."""
     saved = await tools.saved_clip(event, with_poster=True)
     if saved is None or saved.poster is None:
         return None
+    if "://" in saved.poster:
+        return await in_thread(stored_content_of, saved.poster, LARGEST)
     return await in_thread(content_of, Path(saved.poster), LARGEST)
+
+
+def stored_content_of(address: str, limit: int) -> bytes | None:
+    """The bytes of an object in a bucket; None as above, or where the bucket does not answer soon. Blocks."""
+    from handlers.buckets import open_stored
+
+    try:
+        file = open_stored(address, seconds=_SOON)
+        return file.read(0, file.size) if 0 < file.size <= limit else None
+    except OSError:
+        return None
 
 
 def content_of(path: Path, limit: int) -> bytes | None:

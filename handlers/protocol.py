@@ -145,7 +145,8 @@ class SavedClip(Protocol):
     async def __call__(self, event: Event, *, with_poster: bool = False) -> Saved | None:
         """The first file on a disk of ours; soon after the event it waits some seconds for one that is on its way.
 
-        With `with_poster` only for one that will have a poster, which it may lack all the same.
+        With `with_poster` only for one that will have a poster, which it may lack all the same; that may be in a
+        bucket (an s3:// address), too.
         """
         ...
 

@@ -15,12 +15,12 @@ import pytest
 from obstore.exceptions import AlreadyExistsError, GenericError, NotFoundError, PermissionDeniedError
 from pydantic import ValidationError
 
-from handlers import bucket_program, bucket_run
+from handlers import bucket_program, bucket_run, pictures
 from handlers.buckets import Bucket, open_stored
 from handlers.downloader import HANDLER, DownloaderOptions
 from handlers.landing import Partial
 from handlers.places import target_problem
-from handlers.protocol import Done, GiveUp, Outcome, Saved, TryLater
+from handlers.protocol import Done, GiveUp, Outcome, Saved, Tools, TryLater
 from schemas.event import Event, Video
 from schemas.values import replace
 from tests.support.authority import authority
@@ -402,3 +402,31 @@ def test_targets_that_are_none_are_refused_at_the_start() -> None:
         DownloaderOptions(target="gs://bucket")
     assert target_problem("s3://bucket", lambda _: False) == "needs the extra s3: pip install 'clipbell[s3]'"
     assert target_problem("s3://bucket", lambda _: True) is None
+
+
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff a picture", None, b"", b"x" * (pictures.LARGEST + 1)])
+def test_the_poster_of_a_message_is_got_from_the_bucket(bucket: Any, tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        bucket.put_object(Bucket="clips", Key="made/a.jpg", Body=content)
+    shown = content if content and len(content) <= pictures.LARGEST else None
+    assert asyncio.run(pictures.picture_of(READY, _saved_in_a_bucket(tmp_path))) == shown
+
+
+def test_a_bucket_that_is_silent_holds_no_message_back(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "_SOON", 1.0)
+    begun = time.monotonic()
+    with serving(Reply(silent=True)) as store:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        assert asyncio.run(pictures.picture_of(READY, _saved_in_a_bucket(tmp_path))) is None
+    assert time.monotonic() - begun < 6
+
+
+def _saved_in_a_bucket(folder: Path) -> Tools:
+    saved = Saved(1, "s3://clips/made/a.mp4", 9, "0" * 64, poster="s3://clips/made/a.jpg")
+
+    async def finds(event: Event, *, with_poster: bool = False) -> Saved | None:
+        return saved
+
+    return replace(tools(folder), saved_clip=finds)

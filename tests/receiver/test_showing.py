@@ -82,18 +82,41 @@ def test_one_that_is_on_its_way_is_waited_for(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     "sections",
     [FILES, FILES.replace('"clips"', '"s3://bucket/clips"')],
-    ids=["nothing is to save it", "it is saved in a bucket"],
+    ids=["nothing is to save it", "the clip is saved in a bucket"],
 )
 def test_who_has_nothing_to_wait_for_does_not_wait(tmp_path: Path, sections: str) -> None:
     async def scenario(find: Showing, store: Store) -> tuple[Saved | None, float]:
         if "s3://" in sections:
             await tell(store, told(1, delivery(1, "files")))
         began = time.monotonic()
-        return await find(EVENT, with_poster=True), time.monotonic() - began
+        return await find(EVENT, with_poster="s3://" not in sections), time.monotonic() - began
 
     saved, took = shown(tmp_path, sections, scenario)
     assert saved is None
     assert took < 5
+
+
+def test_a_poster_in_a_bucket_is_waited_for_and_found_and_one_on_this_disk_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "LOOK", 0.02)
+    far = replace(CLIP, id="clp_4", handler="far", path="s3://bucket/a.mp4", poster="s3://bucket/a.jpg", at=NOON - 1)
+
+    async def scenario(find: Showing, store: Store) -> list[str | None]:
+        await tell(store, told(4, delivery(4, "far")))
+        [claimed] = await taken(store, "far")
+        waiting = asyncio.ensure_future(find(EVENT, with_poster=True))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        await finished(store, claimed, clips=(far,))
+        first = await asyncio.wait_for(waiting, 10)
+        bare = await find(EVENT)
+        await save(store, CLIP)
+        second = await find(EVENT, with_poster=True)
+        return [each.poster if each else None for each in (first, bare, second)]
+
+    sections = FILES + FILES.replace("handlers.files", "handlers.far").replace('"clips"', '"s3://bucket/clips"')
+    assert shown(tmp_path, sections, scenario) == ["s3://bucket/a.jpg", None, "/clips/a.jpg"]
 
 
 @pytest.mark.parametrize(
