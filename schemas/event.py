@@ -91,11 +91,6 @@ class Video(Struct, frozen=True):
         """Say it in the contract's shape."""
         return {"url": self.url, "mime_type": self.mime_type, "expires_at": rfc3339(self.expires_at)}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Video":
-        """Read what `to_json` wrote."""
-        return cls(data["url"], data["mime_type"], moment(data["expires_at"]))
-
 
 class Failure(Struct, frozen=True):
     """Why a clip failed. `refunded` None: nobody said; `refund_basis`: `vendor_figure` or `vendor_policy`."""
@@ -173,27 +168,6 @@ class Event(Struct, frozen=True):
             "detail": dict(self.detail) if self.detail is not None else None,
             "raw": dict(self.raw),
         }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Event":
-        """Read what `to_json` wrote."""
-        return cls(
-            **{name: data[name] for name in _PLAIN},
-            type=EventType(data["type"]),
-            occurred_at=_known_moment(data["occurred_at"]),
-            received_at=_known_moment(data["received_at"]),
-            source=Source(data["source"]),
-            trust=Trust(data["trust"]),
-            videos=tuple(Video.from_json(v) for v in data["videos"]),
-            cost=money_from_json(data["cost"]),
-            failure=Failure(**data["failure"]) if data["failure"] else None,
-            tags=tuple(data["tags"]),
-        )
-
-
-_PLAIN = (
-    "id version vendor account job_id vendor_job_id prompt model duration_seconds resolution metadata batch detail raw"
-).split()
 
 
 def money_from_json(data: Mapping[str, Any] | None) -> Money | None:

@@ -8,10 +8,11 @@ missing one or a null is None.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
 
 from schemas.errors import Unreadable
 
@@ -31,8 +32,7 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(Struct):
     """One JSON value and the path that led to it. Never changed; that is not enforced, since it would cost time."""
 
     value: Any

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic_core import PydanticSerializationError, to_json
+from msgspec import DecodeError, Struct, convert, to_builtins
+from msgspec.json import Decoder, Encoder
 
 from receiver.store.protocol import Attempt, Clip, Delivery, Evidence, Line, NewDelivery
 from schemas.event import Event, Failure, Money, Source, Video, at, micros, rfc3339
@@ -14,15 +15,29 @@ from schemas.job import Claim, Job, JobState, Origin
 
 Row = Sequence[Any]
 
-_decode = json.JSONDecoder().decode
+Shape = TypeVar("Shape")
+# a mapping that is no dict becomes one
+_json = Encoder(enc_hook=dict).encode
 
 
 def _encode(value: Any) -> str:
     try:
-        return to_json(value).decode()
-    except PydanticSerializationError:
-        # slower by far, but it has a word for lone surrogates
-        return json.dumps(value, separators=(",", ":"))
+        return _json(value).decode()
+    except UnicodeEncodeError:
+        # slower, but it has a word for lone surrogates
+        return json.dumps(to_builtins(value, enc_hook=dict), separators=(",", ":"))
+
+
+def _reader(shape: type[Shape]) -> Callable[[str], Shape]:
+    decode = Decoder(shape).decode
+
+    def read(text: str) -> Shape:
+        try:
+            return decode(text)
+        except DecodeError:
+            return convert(json.loads(text), shape)  # lone surrogates again
+
+    return read
 
 
 def clean(text: str | None) -> str | None:
@@ -65,14 +80,31 @@ def _money(name: str) -> Callable[[Job], tuple[int | None, str | None]]:
     return columns
 
 
+class _Ordered(Struct, omit_defaults=True):
+    """What the column `ordered` holds."""
+
+    prompt: str | None
+    params: Mapping[str, Any]
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    picture: str | None = None
+
+
+class _Outcome(Struct):
+    """What the column `outcome` holds."""
+
+    videos: tuple[Video, ...]
+    failure: Failure | None
+    claim: Claim | None
+
+
+_ordered_of, _outcome_of = _reader(_Ordered), _reader(_Outcome)
+_event_of = _reader(Event)
+_headers_of = _reader(dict[str, Any])
+
+
 def _ordered(job: Job) -> tuple[str, str | None]:
-    whole = {
-        "prompt": job.prompt,
-        "params": job.params,
-        "tags": job.tags,
-        "metadata": job.metadata,
-        **({"picture": job.picture} if job.picture else {}),
-    }
+    whole = _Ordered(job.prompt, job.params, job.tags, job.metadata, job.picture)
     return _encode(whole), _prompt_sha256(job)
 
 
@@ -86,13 +118,7 @@ def _prompt_sha256(job: Job) -> str | None:
 
 
 def _outcome(job: Job) -> tuple[str]:
-    claim = job.claim
-    whole = {
-        "videos": [video.to_json() for video in job.videos],
-        "failure": job.failure.to_json() if job.failure else None,
-        "claim": {"said": claim.said, "evidence_id": claim.evidence_id, "at": claim.at} if claim else None,
-    }
-    return (_encode(whole),)
+    return (_encode(_Outcome(job.videos, job.failure, job.claim)),)
 
 
 def _plain(name: str) -> Callable[[Job], tuple[Any]]:
@@ -107,7 +133,6 @@ def _foreign(name: str) -> Callable[[Job], tuple[str | None]]:
 _Part = tuple[tuple[str, ...], Callable[[Job], tuple[Any, ...]]]
 _ORDERED: _Part = (("ordered", "prompt_sha256"), _ordered)
 _OUTCOME: _Part = (("outcome",), _outcome)
-_AS_IT_IS = frozenset(_PLAIN)
 _PARTS: Mapping[str, _Part] = {
     **{name: ((name,), _plain(name)) for name in _PLAIN},
     **{name: ((name,), _foreign(name)) for name in _FOREIGN},
@@ -123,35 +148,25 @@ _PARTS: Mapping[str, _Part] = {
 
 def job_row(job: Job) -> Row:
     """A row of `NEW_JOB_COLUMNS`."""
-    columns = _columns(job, _PARTS)
+    columns: dict[str, Any] = {}
+    for names, values in _WAYS:
+        columns.update(zip(names, values(job), strict=True))
     return [columns[name] for name in NEW_JOB_COLUMNS]
+
+
+_WAYS = tuple(dict(_PARTS.values()).items())
 
 
 def changed_columns(old: Job, new: Job) -> dict[str, Any]:
     """The columns of a job that are to be written, given what its row holds."""
-    before, after = _all_fields(old), _all_fields(new)
-    pairs = zip(_PARTS, before, after, strict=True)
-    return _columns(new, [name for name, was, is_ in pairs if was is not is_ and was != is_])
-
-
-_all_fields = attrgetter(*_PARTS)
-
-
-def _columns(job: Job, names: Iterable[str]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for name in names:
-        if name in _AS_IT_IS:
-            columns[name] = getattr(job, name)
-            continue
-        part, values = _PARTS[name]
-        if part[0] not in columns:
-            columns.update(zip(part, values(job), strict=True))
+    for was, is_, (names, values) in zip(_all_fields(old), _all_fields(new), _PARTS.values(), strict=True):
+        if was is not is_ and was != is_ and names[0] not in columns:
+            columns.update(zip(names, values(new), strict=True))
     return columns
 
 
-#: The outcome of a job without one, which is nearly every job that is read to be settled.
-_NOTHING: Mapping[str, Any] = {"videos": [], "failure": None, "claim": None}
-_NOTHING_TEXT = _encode(_NOTHING)
+_all_fields = attrgetter(*_PARTS)
 
 
 def job_of(row: Row) -> Job:
@@ -161,7 +176,7 @@ def job_of(row: Row) -> Job:
         next_at, looks, tries, fence, sent_at, vendor_job_id, model, batch, idempotency_key, estimate, estimate_unit,
         cost, cost_unit, booked, booked_unit, quote, quote_unit, state, origin, settled_by, callback, ordered, outcome,
     ) = row  # fmt: skip
-    order, found = _decode(ordered), _NOTHING if outcome == _NOTHING_TEXT else _decode(outcome)
+    order, found = _ordered_of(ordered), _outcome_of(outcome)
     return Job(
         id=id_,
         vendor=vendor,
@@ -170,16 +185,16 @@ def job_of(row: Row) -> Job:
         created_at=created_at,
         origin=Origin(origin),
         vendor_job_id=vendor_job_id,
-        prompt=order["prompt"],
+        prompt=order.prompt,
         model=model,
-        params=order["params"],
-        tags=tuple(order["tags"]),
-        metadata=order["metadata"],
+        params=order.params,
+        tags=order.tags,
+        metadata=order.metadata,
         batch=batch,
         estimate=money_of(estimate, estimate_unit),
         cost=money_of(cost, cost_unit),
-        videos=tuple([Video.from_json(video) for video in found["videos"]]),
-        failure=Failure(**found["failure"]) if found["failure"] else None,
+        videos=found.videos,
+        failure=found.failure,
         overdue_at=overdue_at,
         callback=bool(callback),
         settled_by=Source(settled_by) if settled_by else None,
@@ -188,10 +203,10 @@ def job_of(row: Row) -> Job:
         idempotency_key=idempotency_key,
         order_sha256=order_sha256,
         seconds=seconds,
-        picture=order.get("picture"),
+        picture=order.picture,
         booked=money_of(booked, booked_unit),
         quote=money_of(quote, quote_unit),
-        claim=Claim(**found["claim"]) if found["claim"] else None,
+        claim=found.claim,
         next_at=next_at,
         give_up_at=give_up_at,
         looks=looks,
@@ -221,7 +236,7 @@ def evidence_row(evidence: Evidence, verdict: str) -> Row:
         evidence.kind,
         verdict,
         evidence.status,
-        _encode(dict(evidence.headers)),
+        _encode(evidence.headers),
         len(evidence.body),
         evidence.sha256,
     )
@@ -230,7 +245,7 @@ def evidence_row(evidence: Evidence, verdict: str) -> Row:
 def evidence_json(row: Row) -> dict[str, Any]:
     """A row of `EVIDENCE_COLUMNS` in the contract's shape."""
     shape = dict(zip(EVIDENCE_COLUMNS, row, strict=True))
-    return {**shape, "at": rfc3339(at(shape["at"])), "headers": _decode(shape["headers"])}
+    return {**shape, "at": rfc3339(at(shape["at"])), "headers": _headers_of(shape["headers"])}
 
 
 EVENT_COLUMNS = ("id", "type", "job_id", "vendor", "account", "batch", "received_at", "body")
@@ -246,13 +261,13 @@ def event_row(event: Event) -> Row:
         event.account,
         clean(event.batch),
         micros(event.received_at),
-        _encode(event.to_json()),
+        _encode(event),
     )
 
 
 def event_of(body: str) -> Event:
     """An event out of the column `body`."""
-    return Event.from_json(_decode(body))
+    return _event_of(body)
 
 
 # --- deliveries ------------------------------------------------------------------------------------------

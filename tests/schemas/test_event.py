@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.json import decode
 
 from schemas.event import (
     Event,
@@ -107,7 +108,7 @@ def test_a_failure_says_whether_money_came_back_and_who_says_so() -> None:
 
 @pytest.mark.parametrize("event", [WHOLE, FAILED, ALERT], ids=["completed", "failed", "alert"])
 def test_an_event_is_the_same_after_a_trip_through_json(event: Event) -> None:
-    assert Event.from_json(json.loads(json.dumps(event.to_json()))) == event
+    assert decode(json.dumps(event.to_json()), type=Event) == event
 
 
 @pytest.mark.parametrize(
