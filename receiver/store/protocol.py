@@ -13,8 +13,18 @@ from msgspec import Struct, field
 from receiver.store.accounts import Accounts
 from receiver.store.accounts import Rate as Rate  # noqa: PLC0414 - a row like the others, wherever it stands
 from receiver.store.auditing import Auditing
+from receiver.store.bookkeeping import Bookkeeping
+from receiver.store.bookkeeping import Line as Line  # noqa: PLC0414
+from receiver.store.bookkeeping import Totals as Totals  # noqa: PLC0414
+from receiver.store.delivering import Attempt as Attempt  # noqa: PLC0414
+from receiver.store.delivering import Claimed as Claimed  # noqa: PLC0414
+from receiver.store.delivering import Delivering
+from receiver.store.delivering import Delivery as Delivery  # noqa: PLC0414
+from receiver.store.delivering import Finish as Finish  # noqa: PLC0414
+from receiver.store.delivering import NewDelivery as NewDelivery  # noqa: PLC0414
+from receiver.store.delivering import Told as Told  # noqa: PLC0414
 from receiver.store.parking import Parking
-from schemas.event import Event, Money
+from schemas.event import Event
 from schemas.job import Job
 
 # --- rows ------------------------------------------------------------------------------------------------
@@ -35,37 +45,6 @@ class Evidence(Struct, frozen=True):
     headers: Mapping[str, str] = field(default_factory=dict)
     #: What we made of it: accepted, duplicate, contradiction, mismatch, unknown_word, unreadable.
     verdict: str = "accepted"
-
-
-class NewDelivery(Struct, frozen=True):
-    """An event to be told to one target of one handler. `deadline`: when it is too late (the URL's end)."""
-
-    id: str
-    handler: str
-    target: str
-    deadline: int | None = None
-
-
-class Told(Struct, frozen=True):
-    """An event, and whom it is for."""
-
-    event: Event
-    deliveries: tuple[NewDelivery, ...] = ()
-
-
-class Line(Struct, frozen=True):
-    """A ledger line: charge, refund (negative) or unknown (no amount). At most one for (job, evidence, kind)."""
-
-    id: str
-    at: int
-    job_id: str
-    vendor: str
-    account: str
-    kind: str
-    amount: Money | None
-    #: vendor_figure or price_list.
-    basis: str
-    evidence_id: str | None
 
 
 class AlertRaised(Struct, frozen=True):
@@ -125,58 +104,6 @@ class Placed(Struct, frozen=True):
     is_new: bool
 
 
-class Attempt(Struct, frozen=True):
-    """One try at a delivery. `outcome`: done, later, gave_up, crashed, no_room (`answer`: our folder, for nobody)."""
-
-    at: int
-    outcome: str
-    reason: str | None = None
-    answer: str | None = None
-
-
-class Delivery(Struct, frozen=True):
-    """One event for one target of one handler. `state`: pending, running, done, dead, parked."""
-
-    id: str
-    event_id: str
-    job_id: str | None
-    handler: str
-    target: str
-    state: str
-    created_at: int
-    next_at: int | None
-    deadline: int | None = None
-    #: Moves with every claim; what a late worker brings under an older one is not taken.
-    fence: int = 0
-    #: Claims since the last recorded attempt: a worker that dies each time never gets to record one.
-    claims: int = 0
-    #: How often it was replayed with --again; part of the idempotency key.
-    replays: int = 0
-    #: Attempts before its schedule began anew: `retry` and `replay` give it a fresh one.
-    skipped: int = 0
-    #: 0: news; 1: what is delivered again by a person's wish, or after a pause; news go first.
-    lane: int = 0
-    attempts: tuple[Attempt, ...] = ()
-
-    @property
-    def tried(self) -> int:
-        """Attempts of the schedule that it is on."""
-        return len(self.attempts) - self.skipped
-
-    @property
-    def key(self) -> str:
-        """The idempotency key that its handler is given."""
-        return f"{self.id}-{self.replays}" if self.replays else self.id
-
-
-class Claimed(Struct, frozen=True):
-    """A delivery in a worker's hands, with its event. `elapsed`: seconds from acceptance to verdict."""
-
-    delivery: Delivery
-    event: Event
-    elapsed: float | None
-
-
 class Clip(Struct, frozen=True):
     """A file that was saved."""
 
@@ -190,21 +117,6 @@ class Clip(Struct, frozen=True):
     mime_type: str
     poster: str | None
     at: int
-
-
-class Finish(Struct, frozen=True):
-    """How an attempt ended: the delivery's new state, the attempt, and what follows from it, in one commit.
-
-    `attempt` None: the worker stops before it tried; nothing is recorded and `claims` goes back to 0.
-    """
-
-    state: str
-    attempt: Attempt | None
-    next_at: int | None = None
-    told: tuple[Told, ...] = ()
-    clips: tuple[Clip, ...] = ()
-    raised: tuple[AlertRaised, ...] = ()
-    cleared: tuple[AlertCleared, ...] = ()
 
 
 class Query(Struct, frozen=True):
@@ -234,7 +146,7 @@ class Changed(Struct, frozen=True):
 # --- the promise -------------------------------------------------------------------------------------------
 
 
-class Store(Accounts, Auditing, Parking, Protocol):
+class Store(Accounts, Auditing, Bookkeeping, Delivering, Parking, Protocol):
     """The durable memory. Safe to call from any event loop of the process."""
 
     # --- jobs ---
@@ -244,7 +156,7 @@ class Store(Accounts, Auditing, Parking, Protocol):
         job: Job,
         order: bytes,
         *,
-        admit: Callable[["Totals"], None] | None = None,
+        admit: Callable[[Totals], None] | None = None,
         max_open: int | None = None,
     ) -> Placed:
         """Keep a new job and the bytes of its order (under `job.order_sha256`).
@@ -316,26 +228,6 @@ class Store(Accounts, Auditing, Parking, Protocol):
         """List events. Filters: id, type, job_id, vendor, account, batch."""
         ...
 
-    async def ledger(self, query: Query) -> list[Line]:
-        """List money lines. Filters: job_id, vendor, account, kind."""
-        ...
-
-    async def ledger_sums(self, by: str) -> list[Mapping[str, Any]]:
-        """Sum lines and open estimates by vendor, account, day (UTC), model or tag.
-
-        Rows `{"key", "unit", "vendor", "charged", "refunded", "total", "open_estimate", "unknown_lines", "jobs"}`
-        with amounts as Decimals, one for each key and unit, and of credits one for each `vendor` (None for dollars),
-        ordered by key. Exact: sums are of integers. `open_estimate` is of
-        jobs queued, submitting, running or unknown, less what is booked for them already. `refunded` is negative,
-        as its lines are; a line of unknown amount counts under the unit of its job. The key None, for what has no
-        model or tag, comes first; a job with several tags counts under each.
-        """
-        ...
-
-    async def totals(self, at: int) -> "Totals":
-        """What is spent and reserved in the UTC day and month of a moment."""
-        ...
-
     async def batch(self, batch: str) -> Mapping[str, Any] | None:
         """How the orders of a batch stand; None: there are none.
 
@@ -382,63 +274,11 @@ class Store(Accounts, Auditing, Parking, Protocol):
         """Raise or clear one alert; False where it stood, or did not stand, already."""
         ...
 
-    # --- deliveries ---
-
-    async def claim_deliveries(
-        self, handler: str, now: int, until: int, limit: int, *, again: int | None = None
-    ) -> list[Claimed]:
-        """Take due deliveries of one handler (pending and `next_at` <= now, or running past their lease).
-
-        Those with a deadline come first, nearest first; then news by `next_at`; then by `next_at` what is delivered
-        again (`lane` 1), of which at most `again` are taken. State becomes running, `next_at` `until`, `fence` and
-        `claims` go up by one. No two claimers get the same one before `until`.
-        """
-        ...
-
-    async def extend_deliveries(self, fences: Mapping[str, int], until: int) -> None:
-        """Hold deliveries longer, each only while its fence is still ours."""
-        ...
-
-    async def finish_delivery(self, delivery_id: str, fence: int, finish: Finish) -> bool:
-        """Record how an attempt ended, if the fence is still ours; False (and nothing written) where it is not."""
-        ...
-
-    async def deliveries(self, query: Query) -> list[Delivery]:
-        """List deliveries with their attempts. Filters: id, state, handler, target, event_id, job_id."""
-        ...
-
-    async def short_of_room(self) -> Sequence[str]:
-        """The folders at which deliveries under way found no room at their last attempt."""
-        ...
-
-    async def retry_deliveries(self, ids: Sequence[str], now: int) -> list[str]:
-        """Make dead and pending deliveries due now, with a fresh schedule and behind what is new.
-
-        Answers the ids that were, in order.
-        """
-        ...
-
-    async def replay(self, event_id: str, deliveries: Sequence[NewDelivery], now: int, *, again: bool) -> list[str]:
-        """Deliver an event again to these targets; answer the ids that will run, those under way among them.
-
-        Missing ones are made, dead ones made due, and with `again` done ones too (their `replays` goes up); they
-        get a fresh schedule and the deadline given here, and stand behind what is new. What waits or runs already
-        is left as it is.
-        """
-        ...
-
-    async def adopt_handlers(self, names: Sequence[str], now: int) -> Mapping[str, int]:
-        """Park what waits for a handler that is not among these.
-
-        Answers how many are parked for such handlers. What a worker holds is not touched before its lease has run out.
-        """
-        ...
+    # --- care ---
 
     async def release_leases(self, now: int) -> None:
         """At the start of the only process: whatever a dead one held is due now (SQLite; nothing on PostgreSQL)."""
         ...
-
-    # --- care ---
 
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Have `listener` called after each commit of this process that changed something; answer what ends that.
@@ -468,16 +308,3 @@ class Store(Accounts, Auditing, Parking, Protocol):
     async def close(self) -> None:
         """Finish what is queued, checkpoint, let go of the file."""
         ...
-
-
-class Totals(Struct, frozen=True):
-    """What is spent and reserved, for a budget: (account, unit) -> micros, of the UTC day and month of `at`.
-
-    Ledger sums of the period by when the job's order went out, plus the estimates of what is open beyond its lines.
-    What waits in the queue is not reserved: it is let go when there is money for it.
-    `unpriced`: open jobs without an estimate.
-    """
-
-    day: Mapping[tuple[str, str], int]
-    month: Mapping[tuple[str, str], int]
-    unpriced: int = 0
