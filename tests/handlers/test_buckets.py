@@ -201,11 +201,14 @@ def at_a_store(folder: Path, monkeypatch: pytest.MonkeyPatch, store: Server) -> 
         return deliver(folder, replace(READY, videos=(Video(host.url),)))
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 408, 429, 500, 503])
+@pytest.mark.parametrize("status", [301, 307, 400, 408, 410, 425, 429, 500, 503])
 def test_what_a_store_refuses_with_is_said_and_a_redirect_takes_nothing_elsewhere(
     bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    with serving() as elsewhere, serving(Reply(status, b"", {"location": f"{elsewhere.url}/x"})) as store:
+    with (
+        serving() as elsewhere,
+        serving(Reply(status, b"", {"location": f"{elsewhere.url}/x", "retry-after": "600"})) as store,
+    ):
         outcome = at_a_store(tmp_path, monkeypatch, store)
         assert elsewhere.seen == []
     assert outcome == TryLater(f"s3://clips/made cannot be written: the store answered HTTP {status}")

@@ -1,0 +1,46 @@
+"""Posts: what configured handlers share."""
+
+import asyncio
+import itertools
+from pathlib import Path
+
+from receiver.looker import Looker
+from receiver.posts import make_posts
+from receiver.store import open_store
+from receiver.work import make_kit
+from tests.support.configuration import TOP, configured
+from tests.support.http_server import Reply, Server, serving
+from tests.support.parcels import parcels
+
+LOOPBACK = '\n[network]\nallow = ["127.0.0.0/8"]\n'
+
+
+def section(name: str, url: str) -> str:
+    """A Slack handler."""
+    return f'\n[handlers.{name}]\ntype = "slack"\nurl = "{url}/services/T0/B0/secretsecret"\n'
+
+
+async def tell_all(folder: Path, text: str) -> None:
+    """Have each configured handler tell of two clips at once."""
+    settings = configured(folder, text)
+    async with open_store(f"sqlite:///{folder}/clipbell.db") as store:
+        kit = make_kit(settings, store)
+        posts = make_posts(kit, Looker(kit))
+        await asyncio.gather(*(post.handler.deliver(parcels(2)) for post in posts))
+        await asyncio.gather(*(post.handler.close() for post in posts))
+
+
+def gaps(server: Server) -> list[float]:
+    """The seconds between what came."""
+    return [later.at - earlier.at for earlier, later in itertools.pairwise(server.seen)]
+
+
+def test_two_sections_with_one_webhook_post_once_a_second_together(tmp_path: Path) -> None:
+    with serving(Reply(200, b"ok")) as shared, serving(Reply(200, b"ok")) as other:
+        sections = section("team", shared.url) + section("managers", shared.url) + section("pager", other.url)
+        asyncio.run(tell_all(tmp_path, TOP + LOOPBACK + sections))
+    assert len(shared.seen) == 4
+    assert min(gaps(shared)) >= 0.98
+    # one that is another's does not wait for them
+    assert len(other.seen) == 2
+    assert other.seen[1].at < shared.seen[2].at
