@@ -1,5 +1,6 @@
 """Shelf: under which names a job's files, its event and its posters stand in a place. Loads nothing from the web."""
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -82,7 +83,10 @@ class Shelf:
             await self._place.keep(partial, name)
         except FileExistsError:
             there = await self._place.measure(name, spot.mime_type)
-            return there is not None and there.sha256 == found.sha256
+            if there is None:
+                # a store says so, too, while somebody else writes there
+                raise OSError(errno.EAGAIN, "a name was taken for a moment") from None
+            return there.sha256 == found.sha256
         return True
 
     def _name(self, spot: Spot, *, apart: bool = False) -> PurePosixPath:

@@ -214,6 +214,18 @@ def test_what_a_store_refuses_with_is_said_and_a_redirect_takes_nothing_elsewher
     assert outcome == TryLater(f"s3://clips/made cannot be written: the store answered HTTP {status}")
 
 
+@pytest.mark.parametrize("status", [409, 412])
+def test_a_name_that_was_taken_only_for_a_moment_is_tried_later(
+    bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    with serving() as store:
+        clip = f"/clips/made/vrex/{JOB}-1.mp4"
+        refused = {("PUT", clip): Reply(status), ("HEAD", clip): Reply(404)}
+        store.answer(lambda seen: refused.get((seen.method, seen.path), Reply(200, b"", {"etag": '"x"'})))
+        outcome = at_a_store(tmp_path, monkeypatch, store)
+    assert outcome == TryLater("s3://clips/made cannot be written: a name was taken for a moment")
+
+
 def test_a_store_whose_certificate_has_expired_gets_nothing(
     bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
