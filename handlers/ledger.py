@@ -31,7 +31,7 @@ class Ledger:
         """Write all of these events' jobs and lines in one transaction."""
         clips = {p.event.job_id: clip_of_event(p.event, p.elapsed) for p in parcels if p.event.job_id}
         lines = [line for job_id in clips for line in await self._tools.ledger_lines(job_id)]
-        outcome: Outcome = Done(f"{len(clips)} clips, {len(lines)} lines")
+        outcome: Outcome = Done(f"{_count(len(clips), 'clip')}, {_count(len(lines), 'line')}")
         try:
             await asyncio.to_thread(keep, self._path, list(clips.values()), lines)
         except sqlite3.OperationalError as error:
@@ -44,6 +44,10 @@ class Ledger:
 
     async def close(self) -> None:
         """Nothing is held: the file is opened for each writing, so that it may be moved or deleted."""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 HANDLER = HandlerType(

@@ -81,22 +81,34 @@ def _run(
     from receiver.suite.checks import result_of
 
     checks = _checks(thing, case, cases)
+    is_handler = not hasattr(thing, "docs")
     if not quiet:
-        kind = "Vendor" if hasattr(thing, "docs") else "Handler type"
-        screen.say(f"{kind} {screen.styled(name, 'bold')}: {words.count(len(checks), 'promise')}\n")
-        if kind == "Handler type" and not any(each.over_http for each in checks):
-            screen.note("It made no call through tools.http, so what is promised of HTTP is not tried.\n")
+        _open(name, checks, is_handler=is_handler)
     results = []
     for each in checks:
         results.append(result_of(each))
         if not quiet:
             _print(results[-1])
     if not quiet:
-        _note_programs(results)
-        broken = sum(each.outcome == "broken" for each in results)
-        told = f"{broken} of {words.count(len(results), 'promise')} broken." if broken else "Every promise holds."
-        screen.say(f"\n{screen.styled(told, 'bold red' if broken else 'green')}")
+        _conclude(results, may_want_case=is_handler and case is None)
     return results
+
+
+def _open(name: str, checks: "Sequence[Check]", *, is_handler: bool) -> None:
+    kind = "Handler type" if is_handler else "Vendor"
+    screen.say(f"{kind} {screen.styled(name, 'bold')}: {words.count(len(checks), 'promise')}\n")
+    if is_handler and not any(each.over_http for each in checks):
+        screen.note("It made no call through tools.http, so what is promised of HTTP is not tried.\n")
+
+
+def _conclude(results: "Sequence[Result]", *, may_want_case: bool) -> None:
+    _note_programs(results)
+    broken = sum(each.outcome == "broken" for each in results)
+    told = f"{broken} of {words.count(len(results), 'promise')} broken." if broken else "Every promise holds."
+    screen.say(f"\n{screen.styled(told, 'bold red' if broken else 'green')}")
+    if broken and may_want_case:
+        text = "Where its other side is no server that takes everything with ok, a case says what is: --case FILE.py"
+        screen.note(text)
 
 
 def _note_programs(results: "Sequence[Result]") -> None:

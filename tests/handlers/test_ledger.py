@@ -56,7 +56,7 @@ def rows(folder: Path, query: str) -> list[dict[str, Any]]:
 
 
 def test_a_clip_is_a_row_and_its_lines_are_rows(tmp_path: Path) -> None:
-    assert deliver(tmp_path, [parcel()], [line(1)]) == {"dlv_1": Done("1 clips, 1 lines")}
+    assert deliver(tmp_path, [parcel()], [line(1)]) == {"dlv_1": Done("1 clip, 1 line")}
     [clip] = rows(tmp_path, "select * from clips")
     assert clip == {
         "number": 1,
@@ -250,7 +250,7 @@ def test_jobs_can_be_written_over_what_events_wrote(tmp_path: Path) -> None:
 def test_a_deleted_file_begins_anew(tmp_path: Path) -> None:
     deliver(tmp_path, [parcel()], [line(1)])
     (tmp_path / "ledger.db").unlink()
-    assert deliver(tmp_path, [parcel(FAILED)]) == {"dlv_1": Done("1 clips, 0 lines")}
+    assert deliver(tmp_path, [parcel(FAILED)]) == {"dlv_1": Done("1 clip, 0 lines")}
     assert len(rows(tmp_path, "select * from clips")) == 1
 
 
@@ -275,7 +275,7 @@ def test_a_locked_file_is_written_later(tmp_path: Path, monkeypatch: pytest.Monk
     other.close()
     assert isinstance(outcome, TryLater)
     assert "database is locked" in outcome.reason
-    assert deliver(tmp_path, [parcel(FAILED)]) == {"dlv_1": Done("1 clips, 0 lines")}
+    assert deliver(tmp_path, [parcel(FAILED)]) == {"dlv_1": Done("1 clip, 0 lines")}
 
 
 def test_a_file_of_another_kind_is_left_alone(tmp_path: Path) -> None:
