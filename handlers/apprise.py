@@ -92,7 +92,7 @@ class AppriseHandler:
         outcome = await run(json.dumps(message).encode(), url, self._tools.folder)
         if attached and isinstance(outcome, GiveUp):
             # it may be the file that is refused: the next attempt brings less along
-            return TryLater(f"{outcome.reason}, with a file", answer=outcome.answer)
+            return TryLater("the service refused it with its file; the next try brings less", answer=outcome.answer)
         return outcome
 
     async def attachment(self, parcel: Parcel) -> Mapping[str, str] | None:

@@ -157,6 +157,7 @@ def test_a_message_that_is_refused_with_its_file_is_tried_without(saved: Saved) 
         given = [replace(parcel(target="2:json"), attempt=attempt) for attempt in range(3)]
         outcomes = [deliver(server.port, [each], saved_clip=finds)["dlv_1"] for each in given]
     assert [type(outcome) for outcome in outcomes] == [TryLater, TryLater, GiveUp]
+    assert "with its file" in str(outcomes[0])
 
 
 def test_the_program_says_nothing_of_what_it_sent(saved: Saved) -> None:
