@@ -43,7 +43,7 @@ def test_a_sample_goes_through_every_kind_of_handler_and_the_answer_is_shown(
     sent = json.loads(hook.seen[-1].body)["data"]
     assert (sent["prompt"], sent["tags"], sent["metadata"]) == (MARK, ["test"], {"test": True})
     assert f"it answered: heard of {MARK}" in tried(clipbell, "script")
-    assert "it answered: 1 clips" in tried(clipbell, "books")
+    assert "it answered: 1 clip, " in tried(clipbell, "books")
     with closing(sqlite3.connect(clipbell.folder / "ledger.db")) as file:
         assert file.execute("select prompt, tags from clips").fetchall() == [(MARK, '["test"]')]
     # nothing is recorded, and nothing counts as money
