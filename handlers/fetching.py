@@ -109,7 +109,6 @@ class Fetcher:
         try:
             await in_thread(partial.open, resume=etag is not None)
             await self._load(video.url, partial, etag, deadline)
-            await in_thread(partial.close)
             found = await measured(partial, video.mime_type)
             if found.problem:
                 raise Stop(TryLater(f"what the host sent is no whole video: {found.problem}"))
@@ -123,7 +122,8 @@ class Fetcher:
         finally:
             if not keep:
                 self.etags.pop(partial.path, None)
-            await in_thread(partial.close if keep else partial.remove)
+            if not keep or partial.is_open:
+                await in_thread(partial.close if keep else partial.remove)
 
     async def _load(self, url: str, partial: Partial, etag: str | None, deadline: float) -> None:
         for _ in range(_HOPS + 1):

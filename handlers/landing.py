@@ -86,6 +86,11 @@ class Partial:
             self.size += count
             view = view[count:]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is held open."""
+        return self._descriptor != _CLOSED
+
     def close(self) -> None:
         """Let go of it; it stays on the disk."""
         if self._descriptor != _CLOSED:

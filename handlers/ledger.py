@@ -30,7 +30,7 @@ class Ledger:
     async def deliver(self, parcels: Sequence[Parcel]) -> Mapping[str, Outcome]:
         """Write all of these events' jobs and lines in one transaction."""
         clips = {p.event.job_id: clip_of_event(p.event, p.elapsed) for p in parcels if p.event.job_id}
-        lines = [line for job_id in clips for line in await self._tools.ledger_lines(job_id)]
+        lines = await self._tools.ledger_lines(*clips)
         outcome: Outcome = Done(f"{_count(len(clips), 'clip')}, {_count(len(lines), 'line')}")
         try:
             await asyncio.to_thread(keep, self._path, list(clips.values()), lines)

@@ -56,8 +56,13 @@ class Place(Protocol):
 
 
 async def measured(partial: Partial, mime_type: str | None) -> Measured:
-    """Look at a partial file."""
-    return Measured(*await in_thread(measure, partial.path, mime_type))
+    """Close a partial file, and look at it."""
+
+    def look() -> Measured:
+        partial.close()
+        return Measured(*measure(partial.path, mime_type))
+
+    return await in_thread(look)
 
 
 class Folder:

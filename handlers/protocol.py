@@ -185,8 +185,8 @@ class Tools:
     now: Callable[[], datetime]
     #: Ask the vendor for a job's videos with fresh URLs; () where it has none. Raises NetError or Unreadable.
     fresh_videos: Callable[[str], Awaitable[tuple[Video, ...]]]
-    #: A job's ledger lines in the contract's shape, oldest first.
-    ledger_lines: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
+    #: The ledger lines of some jobs in the contract's shape, oldest first.
+    ledger_lines: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
     #: The living link of an event's clip by its number from 1, for people; None where there is none.
     clip_link: ClipLink = no_link
     #: The same for a clip's poster, as far as it can be reached from anywhere.

@@ -4,7 +4,7 @@ Ids are ULIDs: they sort by creation, and within this process strictly so, which
 system's clock does. They are no secrets.
 """
 
-import secrets
+import random
 import threading
 import time
 from datetime import UTC, datetime
@@ -36,6 +36,8 @@ class Ids:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        # the system's own source would let go of the interpreter's lock while ours is held
+        self._dice = random.Random()  # noqa: S311 - ids are no secrets
         self._last = 0
         #: All but the last ten bits of the latest id, and how they are spelled: nearly always those of the next one.
         self._stem, self._letters = 0, ""
@@ -45,7 +47,7 @@ class Ids:
         now = time.time_ns() // 1_000_000
         with self._lock:
             if now > self._last >> _RANDOM_BITS:
-                self._last = now << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+                self._last = now << _RANDOM_BITS | self._dice.getrandbits(_RANDOM_BITS)
             else:
                 self._last += 1
             last = self._last

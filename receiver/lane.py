@@ -5,7 +5,7 @@ How a handler fails is its business, that it fails is ours: this is one of the t
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -122,12 +122,14 @@ class Lane:
             self._waiting[claimed.delivery.target].append(claimed)
 
     async def _give_back(self, found: Sequence[Claimed], finish: Finish) -> None:
-        for claimed in found:
+        async def give(claimed: Claimed) -> None:
             delivery = claimed.delivery
             await self._kit.store.finish_delivery(delivery.id, delivery.fence, finish)
             self._held.pop(delivery.id, None)
             with suppress(ValueError):
                 self._waiting[delivery.target].remove(claimed)
+
+        await _all_done(map(give, found))
 
     @property
     def _room(self) -> int:
@@ -199,7 +201,7 @@ class Lane:
     async def _carry(self, batch: Sequence[Claimed]) -> Sequence[Tried]:
         live = [claimed for claimed in batch if claimed.delivery.claims <= DEATHS]
         outcomes = await self._hand_over(live) if live else {}
-        tried = []
+        tried, records = [], []
         for claimed in batch:
             delivery = claimed.delivery
             outcome = outcomes.get(delivery.key, TryLater("the handler gave no outcome"))
@@ -209,7 +211,8 @@ class Lane:
             elif is_probe or not _is_about_disk(outcome):
                 tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
             end = await self._ending(claimed, outcome, is_probe=is_probe)
-            await self._record(claimed, ending(end, self._kit.rules))
+            records.append(self._record(claimed, ending(end, self._kit.rules)))
+        await _all_done(records)  # together, so that one commit serves them all
         return tried
 
     def _tried(self, delivery_id: str, outcome: Outcome, *, is_probe: bool) -> Tried:
@@ -262,6 +265,13 @@ class Lane:
                     await asyncio.sleep(IDLE)
         finally:
             self._held.pop(delivery.id, None)
+
+
+async def _all_done(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all to their end, whatever becomes of one. Raises: the first one's exception."""
+    for failure in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(failure, BaseException):
+            raise failure
 
 
 def _is_about_disk(outcome: Outcome) -> bool:

@@ -41,8 +41,8 @@ def make_posts(kit: Kit, looker: Looker) -> list[Post]:
 def post_of(kit: Kit, looker: Looker, name: str, http: Http, turns: Turns | None = None) -> Post:
     """Make one configured handler with this way out."""
 
-    async def ledger_lines(job_id: str) -> Sequence[Mapping[str, Any]]:
-        lines = await kit.store.ledger(Query({"job_id": job_id}, 200))
+    async def ledger_lines(*job_ids: str) -> Sequence[Mapping[str, Any]]:
+        lines = await kit.store.ledger(Query({"job_id": job_ids}, 200 * len(job_ids)))
         return [line_json(line) for line in reversed(lines)]
 
     links = Links(kit.settings)

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from receiver import clock, log, registry
+from receiver.loops import new_loop
 from receiver.secrets_of import secrets_of
 from receiver.settings import Settings
 from receiver.store import open_store
@@ -64,16 +65,8 @@ def run_migrate(settings: Settings) -> int:
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(main)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings, *, work: bool) -> int:

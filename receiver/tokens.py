@@ -27,11 +27,22 @@ _SIGNERS_KEPT = 256
 
 
 class _Digest(SigningAlgorithm):
-    """HMAC-SHA-256 in one call: a callback's answer waits for it."""
+    """HMAC-SHA-256, each key begun once: a callback's answer waits for it.
+
+    `hmac.digest` would let go of the interpreter's lock, and beside busy threads have to wait for it again.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[bytes, hmac.HMAC] = {}
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
         """Sign."""
-        return hmac.digest(key, value, "sha256")
+        begun = self._begun.get(key)
+        if begun is None:
+            begun = self._begun[key] = hmac.new(key, digestmod="sha256")
+        mac = begun.copy()
+        mac.update(value)
+        return mac.digest()
 
 
 class _Signer(Signer):

@@ -14,6 +14,7 @@ from receiver.housekeeping import Housekeeper
 from receiver.keeper import Keeper
 from receiver.kit import Kit
 from receiver.looker import Looker
+from receiver.loops import new_loop
 from receiver.net import Net
 from receiver.posts import make_posts, routes_of
 from receiver.queued import Queue
@@ -108,7 +109,7 @@ class WorkThread:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="clipbell-work", daemon=True)
 

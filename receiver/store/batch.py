@@ -52,6 +52,15 @@ class Needs:
     evidence: set[str] = field(default_factory=set)
     deliveries: set[str] = field(default_factory=set)
 
+    def of_tables(self) -> list[tuple[str, Sequence[str], set[str]]]:
+        """The tables to be read: name, columns, ids."""
+        wanted = (
+            ("jobs", JOB_COLUMNS, self.jobs),
+            ("evidence", ("id", "verdict"), self.evidence),
+            ("deliveries", ("id", "fence", "state"), self.deliveries),
+        )
+        return [each for each in wanted if each[2]]
+
 
 class Step(Protocol):
     """One decision of a batch."""
@@ -108,13 +117,13 @@ class Batch:
         for step in steps:
             step.need(needs)
         self.tx = tx
-        self._before = {row[0]: job_of(row) for row in _rows(tx, "jobs", JOB_COLUMNS, needs.jobs)}
+        wanted = needs.of_tables()
+        asked = [_asked(tx, *each) for each in wanted]
+        found = dict(zip([name for name, _, _ in wanted], sql.fetch_each(tx.connection, asked), strict=True))
+        self._before = {row[0]: job_of(row) for row in found.get("jobs", ())}
         self.jobs: dict[str, Job | None] = dict(self._before)
-        self.verdicts: dict[str, str] = {
-            row[0]: row[1] for row in _rows(tx, "evidence", ("id", "verdict"), needs.evidence)
-        }
-        leases = _rows(tx, "deliveries", ("id", "fence", "state"), needs.deliveries)
-        self.leases = {id_: Lease(fence, state) for id_, fence, state in leases}
+        self.verdicts: dict[str, str] = {row[0]: row[1] for row in found.get("evidence", ())}
+        self.leases = {id_: Lease(fence, state) for id_, fence, state in found.get("deliveries", ())}
         self._bodies: dict[str, bytes] = {}
         self._evidence: list[Row] = []
         self._events: list[Row] = []
@@ -204,11 +213,12 @@ def _counts_at(line: Line, job: Job | None) -> int:
     return line.at if job is None else job.sent_at or job.created_at
 
 
+def _asked(tx: Tx, table: str, columns: Sequence[str], ids: set[str]) -> sql.Ask:
+    return sql.Ask(columns, f"FROM {table} WHERE id [?] ORDER BY id", [sorted(ids)], tx.row_lock)
+
+
 def _rows(tx: Tx, table: str, columns: Sequence[str], ids: set[str]) -> list[Row]:
-    if not ids:
-        return []
-    rest = f"FROM {table} WHERE id [?] ORDER BY id"
-    return sql.fetch(tx.connection, columns, rest, [sorted(ids)], tx.row_lock)
+    return sql.fetch_each(tx.connection, [_asked(tx, table, columns, ids)])[0] if ids else []
 
 
 def keep_bodies(tx: Tx, bodies: Mapping[str, bytes]) -> None:

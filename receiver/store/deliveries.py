@@ -78,11 +78,15 @@ class Wish(Struct, frozen=True):
 
 def claim(tx: Tx, wish: Wish, until: int) -> list[Held]:
     """Take due deliveries."""
-    found = _due(tx, wish, wish.limit, _PERISHABLE)
-    found += _due(tx, wish, wish.limit - len(found), _NEWS)
-    left = wish.limit - len(found)
-    found += _due(tx, wish, left if wish.again is None else min(left, wish.again), _AGAIN)
-    return hold(tx, found, until)
+    limits = (wish.limit, wish.limit, wish.limit if wish.again is None else min(wish.limit, wish.again))
+    lock = f"{tx.row_lock} SKIP LOCKED"
+    whose = (clean(wish.handler), wish.now)
+    asked = [
+        sql.Ask(DELIVERY_COLUMNS, queue, (*whose, limit), lock)
+        for queue, limit in zip((_PERISHABLE, _NEWS, _AGAIN), limits, strict=True)
+    ]
+    found = [delivery_of(row) for rows in sql.fetch_each(tx.connection, asked) for row in rows]
+    return hold(tx, found[: wish.limit], until)
 
 
 def hold(tx: Tx, found: Sequence[Delivery], until: int) -> list[Held]:
@@ -94,7 +98,8 @@ def hold(tx: Tx, found: Sequence[Delivery], until: int) -> list[Held]:
     ]
     rows = [(each.id, each.state, each.next_at, each.fence, each.claims) for each in held]
     sql.update(tx.connection, tables.deliveries, ("state", "next_at", "fence", "claims"), rows)
-    attempts = attempts_of(tx.connection, [each.id for each in held])
+    tried = [each.id for each in found if each.fence]
+    attempts = attempts_of(tx.connection, tried) if tried else {}
     events = _events(tx, {each.event_id for each in held})
     return [(replace(each, attempts=attempts.get(each.id, ())), *events[each.event_id]) for each in held]
 
@@ -103,14 +108,6 @@ _QUEUE = "FROM deliveries WHERE handler = ? AND next_at <= ? AND state IN ('pend
 _PERISHABLE = f"{_QUEUE} {tables.PERISHABLE} ORDER BY deadline, next_at LIMIT ?"
 _NEWS = f"{_QUEUE} {tables.PATIENT} AND lane = 0 ORDER BY next_at LIMIT ?"
 _AGAIN = f"{_QUEUE} {tables.PATIENT} AND lane = 1 ORDER BY next_at LIMIT ?"
-
-
-def _due(tx: Tx, wish: Wish, limit: int, queue: str) -> list[Delivery]:
-    if limit < 1:
-        return []
-    lock = f"{tx.row_lock} SKIP LOCKED"
-    rows = sql.fetch(tx.connection, DELIVERY_COLUMNS, queue, [clean(wish.handler), wish.now, limit], lock)
-    return [delivery_of(row) for row in rows]
 
 
 def _events(tx: Tx, ids: set[str]) -> dict[str, tuple[str, float | None]]:

@@ -13,13 +13,20 @@ Condition = Callable[[Any], ColumnElement[bool]]
 
 
 def by(table: Table, names: str) -> dict[str, Condition]:
-    """Conditions of equality for some columns; None means that there is nothing."""
+    """Conditions for some columns: equal to a value (None: nothing is there), or to one of a tuple's."""
     return {name: _equals(table.c[name]) for name in names.split()}
 
 
 def _equals(column: ColumnElement[Any]) -> Condition:
+    def condition(value: Any) -> ColumnElement[bool]:
+        return column.in_(map(_kept, value)) if isinstance(value, tuple) else column == _kept(value)
+
+    return condition
+
+
+def _kept(value: Any) -> Any:
     # PostgreSQL refuses to compare with what it could not keep
-    return lambda value: column == (clean(value) if isinstance(value, str) else value)
+    return clean(value) if isinstance(value, str) else value
 
 
 def listed(

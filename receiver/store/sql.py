@@ -7,6 +7,7 @@ on both engines; `?` stands for a value and `[?]` for "is among these".
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from json import loads
 from typing import Any
@@ -55,15 +56,38 @@ def fetch(
         text = _select_plainly(tuple(columns), rest, lock)
         return list(connection.exec_driver_sql(text, tuple(values)).fetchall())
     text = _select_as_json(tuple(columns), rest)
-    said = tuple([to_json(value).decode() if isinstance(value, list) else value for value in values])
-    rows: list[Row] = loads(connection.exec_driver_sql(text, said).scalar_one())
+    rows: list[Row] = loads(connection.exec_driver_sql(text, _said(values)).scalar_one())
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What `fetch` takes, for `fetch_each`."""
+
+    columns: Sequence[str]
+    rest: str
+    values: Sequence[Any]
+    lock: str = ""
+
+
+def fetch_each(connection: Connection, asked: Sequence[Ask]) -> list[list[Row]]:
+    """Read what several `fetch` would, one after the other; on SQLite in a single step."""
+    if _is_postgres(connection) or len(asked) < 2:
+        return [fetch(connection, each.columns, each.rest, each.values, each.lock) for each in asked]
+    text = ",".join([f"({_select_as_json(tuple(each.columns), each.rest)})" for each in asked])
+    said = tuple([value for each in asked for value in _said(each.values)])
+    found = connection.exec_driver_sql(f"SELECT {text}", said).one()
+    return [loads(rows) for rows in found]
 
 
 def change(connection: Connection, text: str, values: Sequence[Any]) -> list[Row]:
     """Run one small `UPDATE … RETURNING …`, without what a statement in parts costs each time."""
     said = text.replace("?", "%s") if _is_postgres(connection) else text
     return list(connection.exec_driver_sql(said, tuple(values)).fetchall())
+
+
+def _said(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple([to_json(value).decode() if isinstance(value, list) else value for value in values])
 
 
 def _is_postgres(connection: Connection) -> bool:

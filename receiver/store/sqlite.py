@@ -4,6 +4,7 @@ Versions before 3.51.3 can corrupt a WAL that two connections write or checkpoin
 readers open the file with `mode=ro`, and a lock file keeps other processes out.
 """
 
+import os
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +17,9 @@ from sqlalchemy.exc import DBAPIError
 from receiver.store.lock import FileLock
 from schemas.errors import ConfigurationError, Problem, StoreUnavailable
 
-#: With so many rows changed, or so many bytes in the WAL, it is time for a checkpoint even under load.
-CHANGES_LIMIT = 8_000
-WAL_LIMIT = 16 * 2**20
+#: With so many rows changed, or so many bytes in the WAL, it is time for a checkpoint even under load: 2 to 4 ms each.
+CHANGES_LIMIT = 2_000
+WAL_LIMIT = 64 * 2**20
 #: Files up to this size are checked whole at the start, after an unclean end also longer ones: 4 s for each GiB.
 SMALL, LARGE = 64 * 2**20, 2**30
 READERS = 4
@@ -48,6 +49,7 @@ class Sqlite:
         """
         self.path = path
         self._wal = path.with_name(path.name + "-wal")
+        self._wal_name = str(self._wal)
         if not path.parent.is_dir():
             problem = f"the folder {path.parent} does not exist; make it, or name another file"
             raise ConfigurationError([Problem("database_url", problem)])
@@ -140,9 +142,10 @@ class Sqlite:
 
         Raises: sqlite3.Error.
         """
-        size = self._wal_size()
         raw: Any = connection.connection.dbapi_connection
-        is_long = size >= self._long or raw.total_changes >= self._changes + CHANGES_LIMIT
+        changes = raw.total_changes - self._changes
+        size = self._wal_size()
+        is_long = size >= self._long or changes >= CHANGES_LIMIT
         if size == 0 or not (is_long or idle):
             return False
         busy, log, done = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -159,7 +162,7 @@ class Sqlite:
 
     def _wal_size(self) -> int:
         try:
-            return self._wal.stat().st_size
+            return os.stat(self._wal_name).st_size
         except FileNotFoundError:
             return 0
 

@@ -76,7 +76,7 @@ async def nothing_fresh(_: str) -> tuple[Video, ...]:
     return ()
 
 
-async def no_lines(_: str) -> Sequence[Mapping[str, Any]]:
+async def no_lines(*_: str) -> Sequence[Mapping[str, Any]]:
     """A job without ledger lines."""
     return ()
 
@@ -86,7 +86,7 @@ def tools(
     *,
     http: Http | None = None,
     fresh: Callable[[str], Awaitable[tuple[Video, ...]]] = nothing_fresh,
-    lines: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]] = no_lines,
+    lines: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]] = no_lines,
     now: Callable[[], datetime] = lambda: NOW,
 ) -> Tools:
     """What a handler is given."""

@@ -42,8 +42,8 @@ def line(number: int, job_id: str = JOB, amount: str | None = "0.136", **more: A
 def deliver(folder: Path, given: Sequence[Parcel], lines: Sequence[Mapping[str, Any]] = ()) -> Mapping[str, Outcome]:
     """Write parcels into `ledger.db` of a folder; the lines are those of every job that they name."""
 
-    async def of_job(job_id: str) -> Sequence[Mapping[str, Any]]:
-        return [one for one in lines if one["job_id"] == job_id]
+    async def of_job(*job_ids: str) -> Sequence[Mapping[str, Any]]:
+        return [one for one in lines if one["job_id"] in job_ids]
 
     handler = HANDLER.make(LedgerOptions(), tools(folder, lines=of_job))
     return asyncio.run(handler.deliver(given))

@@ -56,8 +56,8 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def _kept(folder: Path) -> Path:
-    async def lines(job_id: str) -> Sequence[dict[str, Any]]:
-        return [each for each in LINES if each["job_id"] == job_id]
+    async def lines(*job_ids: str) -> Sequence[dict[str, Any]]:
+        return [each for each in LINES if each["job_id"] in job_ids]
 
     handler = HANDLER.make(LedgerOptions(), tools(folder, lines=lines))
     news = [
