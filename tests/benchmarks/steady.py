@@ -27,9 +27,7 @@ def main() -> None:
     usual = found[len(found) // 2]
     slow = sum(count < usual / 2 for count in found) / len(found)
     worst = usual / max(found[len(found) // 100], 1)
-    print(
-        f"the machine: {slow:.1%} of windows of 10 ms below half of the usual speed, the slowest 1% {worst:.1f} times slower"
-    )
+    print(f"the machine: {slow:.1%} of windows of 10 ms at under half of the usual speed, 1% {worst:.1f} times slower")
 
 
 if __name__ == "__main__":
