@@ -210,14 +210,17 @@ class Lane:
                 outcome = crashed(delivery, DEATHS)  # says nothing of the handler
             elif is_probe or not _is_about_disk(outcome):
                 tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
-            end = await self._ending(claimed, outcome, is_probe=is_probe)
-            records.append(self._record(claimed, ending(end, self._kit.rules)))
+            records.append(self._conclude(claimed, outcome, is_probe=is_probe))
         await _all_done(records)  # together, so that one commit serves them all
         return tried
 
     def _tried(self, delivery_id: str, outcome: Outcome, *, is_probe: bool) -> Tried:
         kind = self.post.type
         return Tried(self.post.name, delivery_id, outcome, self._kit.now(), is_probe, kind.perishable)
+
+    async def _conclude(self, claimed: Claimed, outcome: Outcome, *, is_probe: bool) -> None:
+        end = await self._ending(claimed, outcome, is_probe=is_probe)
+        await self._record(claimed, ending(end, self._kit.rules))
 
     async def _ending(self, claimed: Claimed, outcome: Outcome, *, is_probe: bool) -> Ending:
         schedule = SCHEDULE if self.post.config.retry is None else self.post.config.retry

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from handlers.protocol import Done, Outcome, Parcel, TryLater
 from receiver.courier import Courier
 from receiver.kit import Kit
@@ -301,3 +303,29 @@ def test_one_call_with_many_events_is_one_failure(tmp_path: Path) -> None:
         return len(stage.team.keys) >= number
 
     play(tmp_path, scenario, driven=lambda config: replace(config, concurrency=1))
+
+
+def test_an_outcome_that_cannot_be_recorded_costs_the_others_of_its_call_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def before(store: Store) -> None:
+        finish = store.finish_delivery
+
+        async def broken(delivery_id: str, fence: int, ended: Finish) -> bool:
+            if delivery_id == "dlv_0003":
+                raise RuntimeError("a mistake of ours")
+            return await finish(delivery_id, fence, ended)
+
+        monkeypatch.setattr(store, "finish_delivery", broken)
+        await events(store, range(1, 7))
+
+    async def scenario(stage: Stage) -> None:
+        async def others_are_done() -> bool:
+            states = await stage.states()
+            return {state for key, state in states.items() if key != "dlv_0003"} == {"done"}
+
+        await stage.until(others_are_done)
+        assert (await stage.states())["dlv_0003"] == "running"
+        assert len(stage.team.calls[0][1]) == 6
+
+    play(tmp_path, scenario, before=before, driven=lambda config: replace(config, concurrency=1))
