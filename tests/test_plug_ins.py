@@ -213,7 +213,7 @@ def test_a_clip_is_ordered_from_the_vendor_and_told_through_the_handler(
     assert callback.startswith(f"{served}/callbacks/acme/job_")
 
     eventually(lambda: len(topic.seen) > 1, "the handler to be told", seconds=30)
-    assert topic.seen[1].body.decode().startswith("Ready: 'A cat rides a bicycle' · acme · 6 s · 30 credits")
+    assert topic.seen[1].body.decode().startswith("Ready: 'A cat rides a bicycle' · Acme · 6 s · 30 credits")
     clips = desk.folder / "home" / "clips" / "acme"
     eventually(lambda: any(clips.glob("*.mp4")), "the clip to be saved", seconds=30)
     [saved] = clips.glob("*.mp4")
