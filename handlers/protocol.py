@@ -139,6 +139,14 @@ def no_link(event: Event, number: int) -> str | None:
     return None
 
 
+class LedgerLines(Protocol):
+    """Reads what was charged and refunded."""
+
+    async def __call__(self, *job_ids: str) -> Sequence[Mapping[str, Any]]:
+        """The ledger lines of these jobs in the contract's shape, oldest first."""
+        ...
+
+
 class SavedClip(Protocol):
     """Finds what was saved of an event's clip."""
 
@@ -185,8 +193,7 @@ class Tools:
     now: Callable[[], datetime]
     #: Ask the vendor for a job's videos with fresh URLs; () where it has none. Raises NetError or Unreadable.
     fresh_videos: Callable[[str], Awaitable[tuple[Video, ...]]]
-    #: The ledger lines of some jobs in the contract's shape, oldest first.
-    ledger_lines: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]]
+    ledger_lines: LedgerLines
     #: The living link of an event's clip by its number from 1, for people; None where there is none.
     clip_link: ClipLink = no_link
     #: The same for a clip's poster, as far as it can be reached from anywhere.

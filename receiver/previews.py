@@ -39,6 +39,6 @@ def _picture() -> bytes:
     return (files("receiver.simulator") / "clips" / "sample.jpg").read_bytes()
 
 
-async def _nothing(_: str) -> tuple[()]:
+async def _nothing(*_: str) -> tuple[()]:
     """Nothing fresh, and no lines: the job of a sample never was."""
     return ()

@@ -188,11 +188,7 @@ def rfc3339(when: datetime | None) -> str | None:
 
 def moment(text: str | None) -> datetime | None:
     """Read an RFC 3339 time of our own writing."""
-    return None if text is None else _known_moment(text)
-
-
-def _known_moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def at(micros: int) -> datetime:

@@ -52,15 +52,6 @@ class Needs:
     evidence: set[str] = field(default_factory=set)
     deliveries: set[str] = field(default_factory=set)
 
-    def of_tables(self) -> list[tuple[str, Sequence[str], set[str]]]:
-        """The tables to be read: name, columns, ids."""
-        wanted = (
-            ("jobs", JOB_COLUMNS, self.jobs),
-            ("evidence", ("id", "verdict"), self.evidence),
-            ("deliveries", ("id", "fence", "state"), self.deliveries),
-        )
-        return [each for each in wanted if each[2]]
-
 
 class Step(Protocol):
     """One decision of a batch."""
@@ -117,9 +108,7 @@ class Batch:
         for step in steps:
             step.need(needs)
         self.tx = tx
-        wanted = needs.of_tables()
-        asked = [_asked(tx, *each) for each in wanted]
-        found = dict(zip([name for name, _, _ in wanted], sql.fetch_each(tx.connection, asked), strict=True))
+        found = _read(tx, needs)
         self._before = {row[0]: job_of(row) for row in found.get("jobs", ())}
         self.jobs: dict[str, Job | None] = dict(self._before)
         self.verdicts: dict[str, str] = {row[0]: row[1] for row in found.get("evidence", ())}
@@ -204,7 +193,7 @@ class Batch:
     def _ledger_rows(self) -> list[Row]:
         """The lines, with the moment that their money counts from: when the order went out."""
         others = {line.job_id for line in self._lines} - self.jobs.keys()
-        found = {row[0]: job_of(row) for row in _rows(self.tx, "jobs", JOB_COLUMNS, others)}
+        found = {row[0]: job_of(row) for row in _read(self.tx, Needs(jobs=others)).get("jobs", ())}
         jobs = {**found, **self.jobs}
         return [(*line_row(line), _counts_at(line, jobs.get(line.job_id))) for line in self._lines]
 
@@ -213,12 +202,19 @@ def _counts_at(line: Line, job: Job | None) -> int:
     return line.at if job is None else job.sent_at or job.created_at
 
 
-def _asked(tx: Tx, table: str, columns: Sequence[str], ids: set[str]) -> sql.Ask:
-    return sql.Ask(columns, f"FROM {table} WHERE id [?] ORDER BY id", [sorted(ids)], tx.row_lock)
-
-
-def _rows(tx: Tx, table: str, columns: Sequence[str], ids: set[str]) -> list[Row]:
-    return sql.fetch_each(tx.connection, [_asked(tx, table, columns, ids)])[0] if ids else []
+def _read(tx: Tx, needs: Needs) -> dict[str, list[Row]]:
+    """The rows of each table that has any to be read, in the order of their ids."""
+    wanted = (
+        ("jobs", JOB_COLUMNS, needs.jobs),
+        ("evidence", ("id", "verdict"), needs.evidence),
+        ("deliveries", ("id", "fence", "state"), needs.deliveries),
+    )
+    asked = {
+        table: sql.Ask(columns, f"FROM {table} WHERE id [?] ORDER BY id", [sorted(ids)], tx.row_lock)
+        for table, columns, ids in wanted
+        if ids
+    }
+    return dict(zip(asked, sql.fetch_each(tx.connection, list(asked.values())), strict=True))
 
 
 def keep_bodies(tx: Tx, bodies: Mapping[str, bytes]) -> None:

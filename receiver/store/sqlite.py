@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from receiver.store.lock import FileLock
 from schemas.errors import ConfigurationError, Problem, StoreUnavailable
 
-#: With so many rows changed, or so many bytes in the WAL, it is time for a checkpoint even under load: 2 to 4 ms each.
+#: With so many rows changed, or so many bytes in the WAL, it is time for a checkpoint even under load.
 CHANGES_LIMIT = 2_000
 WAL_LIMIT = 64 * 2**20
 #: Files up to this size are checked whole at the start, after an unclean end also longer ones: 4 s for each GiB.

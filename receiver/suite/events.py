@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from handlers.protocol import Http, Tools
+from handlers.protocol import Http, LedgerLines, Tools
 from receiver.net import Net
 from schemas.event import Event, EventType, Failure, Money, Source, Trust, Video
 from schemas.values import replace
@@ -86,7 +86,7 @@ def tools(
     *,
     http: Http | None = None,
     fresh: Callable[[str], Awaitable[tuple[Video, ...]]] = nothing_fresh,
-    lines: Callable[..., Awaitable[Sequence[Mapping[str, Any]]]] = no_lines,
+    lines: LedgerLines = no_lines,
     now: Callable[[], datetime] = lambda: NOW,
 ) -> Tools:
     """What a handler is given."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,54 +75,48 @@ def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
         assert open_file(str(path)) is None
 
 
+async def cancelled(pool: ThreadPoolExecutor, opening: Callable[[], OpenFile | None]) -> None:
+    """Give up waiting for a file while it is being opened."""
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly() -> OpenFile | None:
+        begun.set()
+        go.wait(10)
+        return opening()
+
+    task = asyncio.ensure_future(opened(pool, slowly))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 def test_a_file_that_nobody_waits_for_any_more_is_closed_again(tmp_path: Path) -> None:
-    path, begun, go = tmp_path / "clip.mp4", threading.Event(), threading.Event()
+    path = tmp_path / "clip.mp4"
     path.write_bytes(b"one")
     found: list[OpenFile] = []
 
     def opening() -> OpenFile | None:
-        begun.set()
-        go.wait(10)
         file = open_file(str(path))
         found.extend([file] if file else [])
         return file
 
-    async def main(pool: ThreadPoolExecutor) -> None:
-        task = asyncio.ensure_future(opened(pool, opening))
-        await asyncio.to_thread(begun.wait, 10)
-        task.cancel()
-        await asyncio.sleep(0)
-        go.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
     with ThreadPoolExecutor(1) as pool:
-        asyncio.run(main(pool))
+        asyncio.run(cancelled(pool, opening))
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(found[0].descriptor)
 
 
 def test_a_file_that_could_not_be_opened_has_nothing_to_close() -> None:
-    begun, go = threading.Event(), threading.Event()
-
-    def opening() -> None:
-        begun.set()
-        go.wait(10)
+    def opening() -> OpenFile | None:
         raise OSError("the bucket is silent")
 
     async def main(pool: ThreadPoolExecutor) -> None:
-        go.set()
         with pytest.raises(OSError, match="silent"):
             await opened(pool, opening)
-        go.clear()
-        begun.clear()
-        task = asyncio.ensure_future(opened(pool, opening))
-        await asyncio.to_thread(begun.wait, 10)
-        task.cancel()
-        await asyncio.sleep(0)
-        go.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await cancelled(pool, opening)
 
     with ThreadPoolExecutor(1) as pool:
         asyncio.run(main(pool))
