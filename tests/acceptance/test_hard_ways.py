@@ -58,7 +58,7 @@ def test_an_order_under_way_when_the_program_dies_becomes_unknown_and_its_callba
     clipbell: Program, vendors: RunningSimulator
 ) -> None:
     plant(vendors, kind="submit.no_answer", seconds=60)
-    plant(vendors, kind="callback.late", seconds=8)
+    plant(vendors, kind="callback.lost")
     clipbell.start()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: _order_and_lose(clipbell))
@@ -66,8 +66,10 @@ def test_an_order_under_way_when_the_program_dies_becomes_unknown_and_its_callba
         clipbell.kill()
     clipbell.start()
     (job,) = clipbell.items("/v1/jobs")
-    clipbell.eventually(lambda: clipbell.job(job["id"])["state"] in ("unknown", "completed"), "a state", 15)
-    clipbell.settled(job["id"], seconds=30)
+    clipbell.settled(job["id"], "unknown")
+    clipbell.eventually(lambda: vendor_jobs(vendors)[0]["state"] == "completed", "the vendor to finish")
+    command(vendors, "callback", job=vendor_jobs(vendors)[0]["id"])
+    clipbell.settled(job["id"])
     (vendor_job,) = vendor_jobs(vendors)
     assert vendor_job["submissions"] == 1
 
