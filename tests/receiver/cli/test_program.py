@@ -13,6 +13,7 @@ import pytest
 from receiver.cli.verb import SECTIONS, address_of
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, job
 from tests.support.command_line import clipbell
+from tests.support.program import counting
 
 CLIPBELL = str(Path(sys.executable).parent / "clipbell")
 MOST_SECONDS = 0.4
@@ -64,7 +65,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_is_no_trouble(server: StandIn, tmp_path: Path) -> None:
     server.lists["/v1/jobs"] = [job(id=f"job_{n}", prompt="x" * 900) for n in range(200)]
-    environ = {"PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
+    environ = {**counting(), "PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
     command = [CLIPBELL, "jobs", "--json", "--limit", "200", "--server", server.url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=tmp_path)
     assert process.stdout is not None
@@ -78,7 +79,7 @@ def test_a_reader_that_goes_away_is_no_trouble(server: StandIn, tmp_path: Path) 
 
 def test_ctrl_c_while_the_verbs_are_still_loaded_is_quiet(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import sys, time\nprint('loading', flush=True)\ntime.sleep(60)\n")
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    environ = {**counting(), "PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
     process = subprocess.Popen(
         [CLIPBELL, "jobs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=tmp_path, text=True
     )
@@ -92,7 +93,7 @@ def test_ctrl_c_while_the_verbs_are_still_loaded_is_quiet(tmp_path: Path) -> Non
 def test_ctrl_c_ends_a_wait_quietly(server: StandIn, tmp_path: Path) -> None:
     server.says("POST", "/v1/jobs", job(), 202)
     server.lists["/v1/jobs"] = [job()]
-    environ = {"PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
+    environ = {**counting(), "PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
     command = [CLIPBELL, "submit", "vrex", "x", "--wait", "--server", server.url]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=tmp_path, text=True

@@ -13,6 +13,7 @@ from receiver.registry import vendor_names
 from tests.receiver.cli.conftest import Run
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, completed
 from tests.support.http_server import Reply
+from tests.support.program import counting
 
 CLIPBELL = str(Path(sys.executable).parent / "clipbell")
 STREAM = b'event: job\ndata: {"id": "%s"}\n\nevent: delivery\ndata: {"id": "dlv_1"}\n\n' % JOB_ID.encode()
@@ -21,7 +22,7 @@ STREAM = b'event: job\ndata: {"id": "%s"}\n\nevent: delivery\ndata: {"id": "dlv_
 def test_watch_prints_a_line_for_each_change_in_a_pipe(server: StandIn, tmp_path: Path) -> None:
     server.lists["/v1/jobs"] = [completed()]
     server.single["GET", "/v1/stream"] = Reply(body=STREAM, headers={"content-type": "text/event-stream"})
-    environ = {"PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
+    environ = {**counting(), "PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
     command = [CLIPBELL, "watch", "--server", server.url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, cwd=tmp_path, text=True)
     assert process.stdout is not None
@@ -46,7 +47,7 @@ def test_the_simulator_says_how_to_be_configured_and_ends_when_told(tmp_path: Pa
     lines: list[str] = []
     while not lines or not lines[-1].startswith("allow"):
         lines.append(process.stdout.readline())
-    with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False, verify=False) as client:
         url = lines[0].split()[5]
         assert client.get(f"{url}/control").status_code == 200
         calls = [client.get(f"{url}/vrex/api/v1/usage", headers={"authorization": "Bearer sk-x"}) for _ in range(11)]

@@ -16,6 +16,7 @@ from receiver.cli.keeping import CLIP_COLUMNS, EVIDENCE_COLUMNS
 from receiver.cli.screen import Column, cut, layout, plain_table
 from receiver.cli.telling import DELIVERY_COLUMNS, EVENT_COLUMNS
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, completed, job
+from tests.support.program import counting
 
 COLUMNS = (Column("id"), Column("tags", extra=True), Column("n", right=True), Column("prompt", flexible=True))
 ROW = ("job_0123456789", "spring", "7", "a red kite over the sea at dawn")
@@ -55,7 +56,13 @@ def test_a_plain_table_is_whole_and_aligned() -> None:
 def _on_a_terminal(columns: int, url: str | None, *arguments: str) -> str:
     """What a terminal of this width would be sent."""
     ours, theirs = pty.openpty()
-    environ = {"PATH": os.environ["PATH"], "COLUMNS": str(columns), "TERM": "xterm", "CLIPBELL_API_TOKEN": TOKEN}
+    environ = {
+        **counting(),
+        "PATH": os.environ["PATH"],
+        "COLUMNS": str(columns),
+        "TERM": "xterm",
+        "CLIPBELL_API_TOKEN": TOKEN,
+    }
     command = [sys.executable, "-m", "receiver.cli", *arguments, *(["--server", url] if url else [])]
     root = Path(__file__).parents[3]
     process = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs, env=environ, cwd=root)

@@ -17,6 +17,7 @@ import pytest
 
 from receiver.cli.watching import rows_of
 from tests.support.api_stand_in import TOKEN, StandIn, delivery, job
+from tests.support.program import counting
 
 CLIPBELL = str(Path(sys.executable).parent / "clipbell")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -30,7 +31,13 @@ class Terminal:
     def __init__(self, url: str, folder: Path) -> None:
         self._ours, theirs = os.openpty()
         self.resize(24, 80)
-        environ = {"PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN, "TERM": "xterm", "LANG": "C.UTF-8"}
+        environ = {
+            **counting(),
+            "PATH": os.environ["PATH"],
+            "CLIPBELL_API_TOKEN": TOKEN,
+            "TERM": "xterm",
+            "LANG": "C.UTF-8",
+        }
         command = [CLIPBELL, "watch", "--server", url]
         self.process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, cwd=folder, start_new_session=True
