@@ -5,7 +5,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 # more than the cores: most of the time is spent waiting for programs under test
-WORKERS ?= 4
+WORKERS ?= 6
+# a machine that keeps no bytecode would compile every test anew for each worker
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help demo test lint format secrets package check cover faults bench constraints
 
@@ -23,7 +25,7 @@ demo: $(READY) ## watch the whole way with no keys and no network
 	$(BIN)/clipbell demo
 
 test: $(READY) ## all tests but the long ones
-	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package and not secrets"
+	$(PYTEST) -n $(WORKERS) --dist worksteal -q -m "not faults and not bench and not package and not secrets"
 
 lint: $(READY) ## format, lint, types
 	$(BIN)/ruff format --check .
@@ -44,7 +46,7 @@ check: test lint secrets package ## what the continuous integration runs
 
 cover: $(READY) ## all tests, then: 100 % of schemas and handlers, 95 % of receiver
 	rm -f .coverage .coverage.*
-	$(PYTEST) -n $(WORKERS) -q -m "not faults and not bench and not package and not secrets" --cov --cov-report=
+	$(PYTEST) -n $(WORKERS) --dist worksteal -q -m "not faults and not bench and not package and not secrets" --cov --cov-report=
 	$(BIN)/coverage report --include='schemas/*,handlers/*' --fail-under=100
 	$(BIN)/coverage report --include='receiver/*' --fail-under=95
 

@@ -1,5 +1,6 @@
 """What all tests share: none sees the settings of the person who runs them, and a slow machine fails no property."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -10,6 +11,12 @@ from tests.support.postgres import PostgresServer, running_postgres
 
 settings.register_profile("clipbell", deadline=None, print_blob=True)
 settings.load_profile("clipbell")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over thousands of collected tests, which stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -3,15 +3,19 @@
 Its verbs talk to the running server; only that opens the database.
 """
 
+import gc
 import os
 import sys
 
 DEBUG = "CLIPBELL_DEBUG"
 FAILED, INTERRUPTED = 1, 130
+#: Allocations until the collector looks at the young: what is loaded at the start stays, and looking at it takes long.
+COLLECT_AFTER = 20_000
 
 
 def main() -> None:
     """Run the command line and exit with its code; nothing that goes wrong ends in a traceback."""
+    gc.set_threshold(COLLECT_AFTER)
     for stream in (sys.stdout, sys.stderr):
         # a prompt in Japanese on a terminal without UTF-8 is no reason to fail
         if hasattr(stream, "reconfigure"):

@@ -17,6 +17,7 @@ from receiver.simulator.artnex import Artnex
 from receiver.simulator.control import BadWish, Control
 from receiver.simulator.lines import Lines
 from receiver.simulator.log import Logged
+from receiver.simulator.remote import trust
 from receiver.simulator.settings import SimulatorSettings
 from receiver.simulator.ulazai import Ulazai
 from receiver.simulator.veo3gen import Veo3gen
@@ -51,7 +52,8 @@ async def _living(app: Starlette) -> AsyncIterator[None]:
     world: World = app.state.world
     # a callback is sent once: none may be lost to a kept connection that its receiver has just closed
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=world.settings.callback_timeout) as client:
+    seconds = world.settings.callback_timeout
+    async with httpx.AsyncClient(trust_env=False, verify=trust(), limits=limits, timeout=seconds) as client:
         world.callbacks.client = client
         timer = asyncio.create_task(world.timetable.run())
         yield

@@ -4,6 +4,7 @@ Runs in threads of its own, so that a test's event loop may block or die; over T
 nothing of Clipbell.
 """
 
+import secrets
 import socket
 import socketserver
 import ssl
@@ -182,7 +183,8 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Serv
 
 
 def closed_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 on which nobody listens, and which no system gives to whoever asks for any port."""
+    while True:
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", 10_000 + secrets.randbelow(20_000)))
+            return int(probe.getsockname()[1])

@@ -1,13 +1,12 @@
 """What acceptance tests share: a simulator, a Slack stand-in, and the program on a free port."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from receiver.simulator import RunningSimulator, SimulatorSettings
-from tests.support.http_server import Reply, serving
+from tests.support.http_server import Reply, closed_port, serving
 from tests.support.http_server import Server as SlackStandIn
 from tests.support.program import Program, program
 
@@ -29,14 +28,25 @@ def slack() -> Iterator[SlackStandIn]:
 @pytest.fixture
 def clipbell(tmp_path: Path, vendors: RunningSimulator, slack: SlackStandIn) -> Iterator[Program]:
     """The program, configured but not started: a downloader, Slack and the ledger file."""
-    with program(tmp_path, vendors.base_urls, _free_port()) as made:
-        made.handlers["slack"] = {"type": "slack", "url": f"{slack.url}/services/T0/B0/secret"}
-        made.handlers["books"] = {"type": "ledger"}
+    with program(tmp_path, vendors.base_urls, closed_port()) as made:
+        _usual(made, slack)
         yield made
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+@pytest.fixture(scope="session")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The program, started, for all tests that only ask and are refused: at its end nothing was ever ordered there."""
+    with (
+        RunningSimulator(SimulatorSettings(duration=0.3)) as simulator,
+        serving(Reply(body=b"ok")) as slack,
+        program(tmp_path_factory.mktemp("idle"), simulator.base_urls, closed_port()) as made,
+    ):
+        _usual(made, slack)
+        made.start()
+        yield made
+        assert made.items("/v1/jobs") == []
+
+
+def _usual(made: Program, slack: SlackStandIn) -> None:
+    made.handlers["slack"] = {"type": "slack", "url": f"{slack.url}/services/T0/B0/secret"}
+    made.handlers["books"] = {"type": "ledger"}

@@ -12,9 +12,8 @@ from tests.support.program import Program
 
 
 @pytest.fixture
-def description(clipbell: Program) -> dict[str, Any]:
-    clipbell.start()
-    found: dict[str, Any] = clipbell.get("/openapi.json")
+def description(idle: Program) -> dict[str, Any]:
+    found: dict[str, Any] = idle.get("/openapi.json")
     return found
 
 
@@ -25,6 +24,7 @@ def held(description: dict[str, Any], method: str, path: str, answer: httpx.Resp
 
 
 def test_every_answer_holds_to_its_shape(clipbell: Program, description: dict[str, Any]) -> None:
+    clipbell.start()
     order = clipbell.client.post("/v1/jobs", json={"vendor": "vrex", "prompt": "A coast"})
     held(description, "post", "/v1/jobs", order)
     job_id = order.json()["id"]
@@ -39,18 +39,18 @@ def test_every_answer_holds_to_its_shape(clipbell: Program, description: dict[st
         assert answer.json()["items"] or name == "alerts", name
 
 
-def test_a_wrong_shape_would_be_seen(clipbell: Program, description: dict[str, Any]) -> None:
+def test_a_wrong_shape_would_be_seen(description: dict[str, Any]) -> None:
     answer = httpx.Response(200, json={"items": [{"id": 7}], "next": None})
     with pytest.raises(jsonschema.ValidationError):
         held(description, "get", "/v1/jobs", answer)
 
 
-def test_what_is_described_is_served(clipbell: Program, description: dict[str, Any]) -> None:
+def test_what_is_described_is_served(idle: Program) -> None:
     for operation in OPERATIONS:
         if operation.path == "/v1/stream":
             continue
         path = re.sub(r"\{\w+\}", "none", operation.path)
-        answer = clipbell.client.request(operation.method.upper(), path)
+        answer = idle.client.request(operation.method.upper(), path)
         assert answer.status_code not in (405, 500, 501), operation.path
         assert answer.json().get("detail", "").startswith("There is nothing at") is False if _is_json(answer) else True
 

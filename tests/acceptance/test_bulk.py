@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from receiver.simulator import RunningSimulator
+from tests.support.command_line import clipbell as in_this_process
 from tests.support.faults import control, plant
 from tests.support.program import CLIPBELL, Program
 
@@ -187,12 +188,11 @@ def test_failures_are_told_by_reason_and_ordered_again_on_demand(clipbell: Progr
         (["vrex", "A coast", "--retry-failed"], "--batch FILE"),
     ],
 )
-def test_wrong_usage_is_code_2_with_what_to_write(clipbell: Program, arguments: list[str], says: str) -> None:
-    clipbell.configure()
-    batch_file(clipbell, *clips(1))
-    done = clipbell.command("submit", *arguments)
-    assert done.returncode == 2, done.stderr
-    assert says in done.stderr
+def test_wrong_usage_is_code_2_with_what_to_write(arguments: list[str], says: str, idle: Program) -> None:
+    batch_file(idle, *clips(1))
+    done = in_this_process("submit", *arguments, folder=idle.folder)
+    assert done.code == 2, done.err
+    assert says in done.err
 
 
 # --- the queue ---------------------------------------------------------------------------------------------

@@ -46,7 +46,9 @@ def bell(clipbell: Program) -> Program:
 def ordered_elsewhere(vendors: RunningSimulator, vendor: str, **fields: Any) -> str:
     """Order a clip past clipbell, and answer the vendor's id of it."""
     path, headers, body, where = ELSEWHERE[vendor]
-    answer = httpx.post(vendors.base_urls[vendor] + path, headers=headers, json={**body, **fields}, trust_env=False)
+    answer = httpx.post(
+        vendors.base_urls[vendor] + path, headers=headers, json={**body, **fields}, trust_env=False, verify=False
+    )
     assert answer.status_code < 300, answer.text
     found = answer.json()
     for step in where:
@@ -133,12 +135,11 @@ def test_a_failed_one_can_be_adopted(bell: Program, vendors: RunningSimulator) -
         ({"vendor_job_id": "vg_1", "tags": "spring"}, "tags"),
     ],
 )
-def test_what_cannot_be_adopted_is_422_with_the_field(bell: Program, body: dict[str, Any], field: str) -> None:
-    bell.start()
-    answer = bell.client.post("/v1/jobs/adopt", json={"vendor": "vrex", **body})
+def test_what_cannot_be_adopted_is_422_with_the_field(idle: Program, body: dict[str, Any], field: str) -> None:
+    answer = idle.client.post("/v1/jobs/adopt", json={"vendor": "vrex", **body})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order"), answer.text
     assert [each["field"] for each in answer.json()["errors"]] == [field]
-    assert bell.items("/v1/jobs") == []
+    assert idle.items("/v1/jobs") == []
 
 
 # --- expected ----------------------------------------------------------------------------------------------
@@ -181,13 +182,13 @@ def test_an_address_is_worth_one_job(bell: Program, vendors: RunningSimulator) -
     assert bell.job(expected["id"])["vendor_job_id"] == first != second
 
 
-@pytest.mark.parametrize("vendor", ["ulazai", "artnex", "veo3gen"])
-def test_a_vendor_without_callbacks_cannot_be_expected(vendor: str, bell: Program) -> None:
+def test_a_vendor_without_callbacks_cannot_be_expected(bell: Program) -> None:
     bell.start()
-    answer = bell.client.post("/v1/jobs/expect", json={"vendor": vendor})
-    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
-    assert "no callbacks" in answer.json()["detail"]
-    assert "adopt" in answer.json()["detail"]
+    for vendor in ELSEWHERE.keys() - CALLBACK_FIELD.keys():
+        answer = bell.client.post("/v1/jobs/expect", json={"vendor": vendor})
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+        assert "no callbacks" in answer.json()["detail"]
+        assert "adopt" in answer.json()["detail"]
 
 
 # --- from the command line ---------------------------------------------------------------------------------

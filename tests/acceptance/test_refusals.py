@@ -21,16 +21,15 @@ def refused(clipbell: Program, status: int, code: str, **order: Any) -> dict[str
     return problem
 
 
-def test_without_the_token_nothing_is_answered(clipbell: Program) -> None:
-    clipbell.start()
+def test_without_the_token_nothing_is_answered(idle: Program) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {API_TOKEN}"}):
-        answer = httpx.get(f"{clipbell.url}/v1/jobs", headers=headers, trust_env=False)
+        answer = httpx.get(f"{idle.url}/v1/jobs", headers=headers, trust_env=False, verify=False)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
         assert answer.json()["detail"] == (
             "This needs the header Authorization: Bearer <api_token>, as set in the configuration."
         )
-    assert httpx.get(f"{clipbell.url}/healthz", trust_env=False).json() == {"status": "ok"}
-    assert httpx.get(f"{clipbell.url}/readyz", trust_env=False).json() == {"status": "ready"}
+    assert httpx.get(f"{idle.url}/healthz", trust_env=False, verify=False).json() == {"status": "ok"}
+    assert httpx.get(f"{idle.url}/readyz", trust_env=False, verify=False).json() == {"status": "ready"}
 
 
 INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
@@ -80,24 +79,21 @@ INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("order", "errors"), INVALID)
 def test_an_invalid_order_is_422_with_every_problem_and_leaves_no_job(
-    order: dict[str, Any], errors: list[tuple[str, str]], clipbell: Program
+    order: dict[str, Any], errors: list[tuple[str, str]], idle: Program
 ) -> None:
-    clipbell.start()
-    problem = refused(clipbell, 422, "invalid_order", **order)
+    problem = refused(idle, 422, "invalid_order", **order)
     assert [(each["field"], each["problem"]) for each in problem["errors"]] == errors
-    assert clipbell.items("/v1/jobs") == []
+    assert idle.items("/v1/jobs") == []
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff"])
-def test_a_body_that_is_no_order_is_422(body: bytes, clipbell: Program) -> None:
-    clipbell.start()
-    answer = clipbell.client.post("/v1/jobs", content=body)
+def test_a_body_that_is_no_order_is_422(body: bytes, idle: Program) -> None:
+    answer = idle.client.post("/v1/jobs", content=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order")
 
 
-def test_seconds_at_aivideoapi_are_refused_and_not_dropped(clipbell: Program) -> None:
-    clipbell.start()
-    problem = refused(clipbell, 422, "invalid_order", vendor="aivideoapi", seconds=8)
+def test_seconds_at_aivideoapi_are_refused_and_not_dropped(idle: Program) -> None:
+    problem = refused(idle, 422, "invalid_order", vendor="aivideoapi", seconds=8)
     assert [each["field"] for each in problem["errors"]] == ["seconds"]
 
 
@@ -170,7 +166,7 @@ def test_a_cap_of_the_day_holds_orders_until_midnight_and_is_told(clipbell: Prog
     queued = clipbell.order(prompt="Waits", queue=True)
     assert clipbell.settled(first["id"], seconds=20)["settled_by"] == "poll"
     assert clipbell.job(queued["id"])["state"] == "queued"
-    assert len(httpx.get(f"{vendors.url}/control/jobs", trust_env=False).json()["jobs"]) == 1
+    assert len(httpx.get(f"{vendors.url}/control/jobs", trust_env=False, verify=False).json()["jobs"]) == 1
     shown = clipbell.command("vendors", "vrex").stdout
     assert "no orders before" in shown
     assert "DAILY_CAP_REACHED" in shown
@@ -192,9 +188,8 @@ def test_a_limit_of_ours_is_429_after_waiting_for_a_turn(clipbell: Program) -> N
     assert problem["retry_after"] > 10
 
 
-def test_the_header_and_the_field_of_a_key_must_agree(clipbell: Program) -> None:
-    clipbell.start()
-    answer = clipbell.client.post(
+def test_the_header_and_the_field_of_a_key_must_agree(idle: Program) -> None:
+    answer = idle.client.post(
         "/v1/jobs",
         json={"vendor": "vrex", "prompt": "A coast", "idempotency_key": "a"},
         headers={"idempotency-key": "b"},
@@ -204,12 +199,11 @@ def test_the_header_and_the_field_of_a_key_must_agree(clipbell: Program) -> None
     ]
 
 
-def test_unknown_things_are_404_and_wrong_filters_are_named(clipbell: Program) -> None:
-    clipbell.start()
+def test_unknown_things_are_404_and_wrong_filters_are_named(idle: Program) -> None:
     for path in ("/v1/jobs/job_x", "/v1/events/evt_x", "/v1/evidence/evd_x", "/v1/evidence/evd_x/body", "/v1/nothing"):
-        answer = clipbell.client.get(path)
+        answer = idle.client.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
-    answer = clipbell.client.get("/v1/jobs", params={"limit": "0", "colour": "red"})
+    answer = idle.client.get("/v1/jobs", params={"limit": "0", "colour": "red"})
     assert answer.status_code == 422
     assert [each["field"] for each in answer.json()["errors"]] == ["colour", "limit"]
 
@@ -229,9 +223,8 @@ WRONG_TYPES: dict[str, Any] = {
 }
 
 
-def test_every_field_of_a_wrong_type_is_named_in_plain_words(clipbell: Program) -> None:
-    clipbell.start()
-    problem = refused(clipbell, 422, "invalid_order", **WRONG_TYPES)
+def test_every_field_of_a_wrong_type_is_named_in_plain_words(idle: Program) -> None:
+    problem = refused(idle, 422, "invalid_order", **WRONG_TYPES)
     assert {each["field"]: each["problem"] for each in problem["errors"]} == {
         "prompt": "must be text",
         "seconds": "must be a whole number",
@@ -270,20 +263,18 @@ def test_a_key_stands_in_the_header_or_in_the_field_and_is_never_empty(clipbell:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_an_order_above_64_mib_is_413(declared: bool, clipbell: Program) -> None:
-    clipbell.start()
+def test_an_order_above_64_mib_is_413(declared: bool, idle: Program) -> None:
     body = b"{" + b" " * (64 * 1024 * 1024)
     content: Any = body if declared else iter((body[: len(body) // 2], body[len(body) // 2 :]))
-    answer = clipbell.client.post("/v1/jobs", content=content)
+    answer = idle.client.post("/v1/jobs", content=content)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert answer.json()["detail"] == "The body is larger than 64MiB; send less."
-    assert clipbell.client.post("/v1/jobs", content=body[:-1]).json()["detail"] == (
+    assert idle.client.post("/v1/jobs", content=body[:-1]).json()["detail"] == (
         "body: is not JSON; send one JSON object"
     )
 
 
-def test_the_api_speaks_of_its_mistakes_in_problems_only(clipbell: Program) -> None:
-    clipbell.start()
+def test_the_api_speaks_of_its_mistakes_in_problems_only(idle: Program) -> None:
     wrong = (
         ("DELETE", "/v1/jobs", 405, "This address does not take DELETE; it takes GET, HEAD, POST."),
         ("GET", "/v1/jobs/adopt/", 404, "There is nothing at this address; /openapi.json lists what there is."),
@@ -291,15 +282,14 @@ def test_the_api_speaks_of_its_mistakes_in_problems_only(clipbell: Program) -> N
         ("GET", f"/v1/jobs?tag={'x' * 3000}", 414, "The address is too long; shorten the filters."),
     )
     for method, path, status, detail in wrong:
-        answer = clipbell.client.request(method, path)
+        answer = idle.client.request(method, path)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
         assert answer.json()["detail"] == detail
-    assert clipbell.client.delete("/v1/jobs").headers["allow"] == "GET, HEAD, POST"
+    assert idle.client.delete("/v1/jobs").headers["allow"] == "GET, HEAD, POST"
 
 
-def test_whoever_opens_the_address_in_a_browser_is_told_where_to_go_on(clipbell: Program) -> None:
-    clipbell.start()
-    answer = httpx.get(f"{clipbell.url}/", trust_env=False)
+def test_whoever_opens_the_address_in_a_browser_is_told_where_to_go_on(idle: Program) -> None:
+    answer = httpx.get(f"{idle.url}/", trust_env=False, verify=False)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
     assert answer.text.startswith("Clipbell is running here.")
     assert "/openapi.json describes it" in answer.text
@@ -321,19 +311,17 @@ NOT_TO_ASK: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
-def test_what_no_list_can_be_asked_is_refused(clipbell: Program) -> None:
-    clipbell.start()
+def test_what_no_list_can_be_asked_is_refused(idle: Program) -> None:
     for path, query, field, problem in NOT_TO_ASK:
-        answer = clipbell.client.get(path, params=query)
+        answer = idle.client.get(path, params=query)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), (path, query)
         assert answer.json()["errors"] == [{"field": field, "problem": problem}]
 
 
-def test_everything_wrong_with_an_adoption_is_told_at_once(clipbell: Program) -> None:
-    clipbell.start()
-    answer = clipbell.client.post("/v1/jobs/adopt", json={"vendor": "nobody", "colour": "red", "seconds": "8"})
+def test_everything_wrong_with_an_adoption_is_told_at_once(idle: Program) -> None:
+    answer = idle.client.post("/v1/jobs/adopt", json={"vendor": "nobody", "colour": "red", "seconds": "8"})
     assert [each["field"] for each in answer.json()["errors"]] == ["vendor_job_id", "colour", "seconds", "vendor"]
-    answer = clipbell.client.post("/v1/jobs/expect", json={"prompt": 7})
+    answer = idle.client.post("/v1/jobs/expect", json={"prompt": 7})
     assert (answer.status_code, answer.json()["errors"]) == (
         422,
         [{"field": "vendor", "problem": "is missing"}, {"field": "prompt", "problem": "must be text"}],
@@ -359,7 +347,7 @@ def test_an_unknown_job_is_settled_by_a_persons_word(clipbell: Program, vendors:
     clipbell.account_options["vrex"] = {"poll_every": "1s"}
     clipbell.start()
     sent, not_sent = clipbell.order(prompt="One"), clipbell.order(prompt="Two")
-    found = httpx.get(f"{vendors.url}/control/jobs", trust_env=False).json()["jobs"]
+    found = httpx.get(f"{vendors.url}/control/jobs", trust_env=False, verify=False).json()["jobs"]
     vendor_id = next(each["id"] for each in found if each["prompt"] == "One")
     word = {"resolution": "sent", "vendor_job_id": vendor_id}
     assert clipbell.client.post(f"/v1/jobs/{sent['id']}/resolve", json=word).status_code == 200
@@ -384,7 +372,7 @@ def test_what_was_given_up_as_unknown_can_still_be_settled_by_a_person(
     assert f"clipbell job {sent['id']} --resolve sent VENDOR_JOB_ID" in shown.stdout
     refused = clipbell.command("refresh", sent["id"])
     assert (refused.returncode, "--resolve sent VENDOR_JOB_ID" in refused.stderr) == (1, True)
-    found = httpx.get(f"{vendors.url}/control/jobs", trust_env=False).json()["jobs"]
+    found = httpx.get(f"{vendors.url}/control/jobs", trust_env=False, verify=False).json()["jobs"]
     vendor_id = next(each["id"] for each in found if each["prompt"] == "One")
     assert clipbell.command("job", sent["id"], "--resolve", "sent", vendor_id).returncode == 0
     assert clipbell.settled(sent["id"])["cost"] == {"amount": "240", "unit": "credits"}

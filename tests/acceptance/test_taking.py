@@ -10,13 +10,12 @@ from tests.support.program import Program
 NO_IDS = ["../x", "a/b", "..", "", " ", "x" * 129, 7, None, "vg_1?a=b"]
 
 
-def test_an_id_that_no_vendor_gives_is_not_taken_over(clipbell: Program) -> None:
-    clipbell.start()
+def test_an_id_that_no_vendor_gives_is_not_taken_over(idle: Program) -> None:
     for vendor_job_id in NO_IDS:
-        answer = clipbell.client.post("/v1/jobs/adopt", json={"vendor": "vrex", "vendor_job_id": vendor_job_id})
+        answer = idle.client.post("/v1/jobs/adopt", json={"vendor": "vrex", "vendor_job_id": vendor_job_id})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order")
         assert [error["field"] for error in answer.json()["errors"]] == ["vendor_job_id"]
-    assert clipbell.items("/v1/jobs") == []
+    assert idle.items("/v1/jobs") == []
 
 
 def test_an_id_that_no_vendor_gives_settles_no_unknown_job(clipbell: Program, vendors: RunningSimulator) -> None:

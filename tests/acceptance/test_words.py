@@ -25,27 +25,24 @@ def refused(answer: httpx.Response, code: str = "invalid_request") -> list[dict[
     return errors
 
 
-def test_every_filter_takes_its_words_and_names_them_where_it_is_given_another(clipbell: Program) -> None:
-    clipbell.start()
+def test_every_filter_takes_its_words_and_names_them_where_it_is_given_another(idle: Program) -> None:
     assert len(FILTERS) > 10
     for path, name, words in FILTERS:
-        (problem,) = refused(clipbell.client.get(path, params={name: "nonsense"}))
+        (problem,) = refused(idle.client.get(path, params={name: "nonsense"}))
         assert problem == {"field": name, "problem": f"must be one of {', '.join(words)}"}, path
         for word in words:
-            assert clipbell.client.get(path, params={name: word}).status_code == 200, (path, name, word)
+            assert idle.client.get(path, params={name: word}).status_code == 200, (path, name, word)
 
 
-def test_all_that_is_wrong_with_a_list_is_told_at_once(clipbell: Program) -> None:
-    clipbell.start()
+def test_all_that_is_wrong_with_a_list_is_told_at_once(idle: Program) -> None:
     wrong = {"state": "nonsense", "origin": "mars", "colour": "red", "limit": "0", "cursor": "x"}
-    fields = [problem["field"] for problem in refused(clipbell.client.get("/v1/jobs", params=wrong))]
+    fields = [problem["field"] for problem in refused(idle.client.get("/v1/jobs", params=wrong))]
     assert sorted(fields) == ["colour", "cursor", "limit", "origin", "state"]
 
 
 @pytest.mark.parametrize("state", ["done", "nonsense"])
-def test_only_what_can_be_tried_again_is_tried_again_by_a_filter(clipbell: Program, state: str) -> None:
-    clipbell.start()
-    (problem,) = refused(clipbell.client.post("/v1/deliveries/retry", json={"state": state}))
+def test_only_what_can_be_tried_again_is_tried_again_by_a_filter(idle: Program, state: str) -> None:
+    (problem,) = refused(idle.client.post("/v1/deliveries/retry", json={"state": state}))
     assert problem == {"field": "state", "problem": "must be one of dead, pending"}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from receiver.limits import KINDS
 from receiver.store.accounts import Begun, Demand, Gate, Past, Rate, Standing
+from receiver.store.jobs import HASTENED
 from receiver.store.protocol import Change, Store
 from schemas.errors import BudgetReached, VendorBusy
 from schemas.event import Source
@@ -373,7 +374,7 @@ def test_a_job_that_a_worker_holds_is_not_hastened(play: Play) -> None:
 
 def test_more_jobs_are_hastened_than_fit_into_one_commit(play: Play) -> None:
     async def scenario(store: Store) -> None:
-        await placed(store, *[a_job(n, next_at=NOON + HOUR) for n in range(1, 1203)])
-        assert await store.hasten_jobs("vrex", NOON, expecting=False) == 1202
+        await placed(store, *[a_job(n, next_at=NOON + HOUR) for n in range(1, 2 * HASTENED + 3)])
+        assert await store.hasten_jobs("vrex", NOON, expecting=False) == 2 * HASTENED + 2
 
     play(scenario)

@@ -115,7 +115,7 @@ def datasette(file: Path, folder: Path) -> Iterator[httpx.Client]:
     with (folder / "datasette.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environ, cwd=folder)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False, timeout=20) as client:
 
             def answers() -> bool:
                 assert process.poll() is None, (folder / "datasette.log").read_text()

@@ -7,7 +7,6 @@ laptop skips with the reason, and CI fails.
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.http_server import closed_port
 
 USER = "clipbell"
 # durability is not what these tests are about, and a commit then costs nothing
@@ -86,7 +87,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         if owner is not None:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         _run(["initdb", "-D", str(folder / "data"), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"])
-        server = PostgresServer(folder, _free_port())
+        server = PostgresServer(folder, closed_port())
         lines = [f"{name} = '{value}'" for name, value in {**SETTINGS, "port": str(server.port)}.items()]
         with (folder / "data" / "postgresql.conf").open("a") as settings:
             settings.write("\n".join(lines) + "\n")
@@ -120,10 +121,3 @@ def _run(command: Sequence[str]) -> None:
         said.seek(0)
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {said.read().decode(errors='replace')}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -79,11 +79,11 @@ def test_it_goes_on_until_the_keyboards_interrupt_with_keep(tmp_path: Path) -> N
         process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=said, stderr=said)
     try:
         url = _dashboard(process, tmp_path / "said")
-        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/healthz", trust_env=False, verify=False).status_code == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0, (tmp_path / "said").read_text()
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{url}/healthz", trust_env=False)
+            httpx.get(f"{url}/healthz", trust_env=False, verify=False)
     finally:
         process.kill()
         process.wait()

@@ -49,7 +49,7 @@ def test_it_starts_and_stops_in_a_thread_and_leaves_nothing_behind() -> None:
     simulator.stop()
     assert name not in {thread.name for thread in threading.enumerate()}
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{simulator.url}/control", trust_env=False)
+        httpx.get(f"{simulator.url}/control", trust_env=False, verify=False)
 
 
 def test_it_stops_at_once_although_an_answer_is_still_dripping_and_a_callback_hangs() -> None:
@@ -96,7 +96,7 @@ def test_served_from_a_process_it_ends_quietly_on_a_signal(number: signal.Signal
     with process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
-        eventually(lambda: httpx.get(f"{url}/control", trust_env=False).status_code == 200)
+        eventually(lambda: httpx.get(f"{url}/control", trust_env=False, verify=False).status_code == 200)
         process.send_signal(number)
         _, errors = process.communicate(timeout=10)
         assert (process.returncode, errors) == (0, "")
@@ -131,16 +131,18 @@ def test_it_bears_a_thousand_jobs_with_one_timer_and_loses_no_callback() -> None
         async def work() -> set[int]:
             return {(await client.post("/videos", json=order)).status_code for order in orders}
 
-        async with httpx.AsyncClient(base_url=base_url, headers=HEADERS["vrex"], timeout=30) as client:
+        async with httpx.AsyncClient(base_url=base_url, headers=HEADERS["vrex"], timeout=30, verify=False) as client:
             assert await asyncio.gather(*(work() for _ in range(20))) == [{202}] * 20
 
     with RunningSimulator() as sim, RunningSimulator() as other:
         # the other simulator serves as the receiver: it answers 404 to a POST that it does not know
         asyncio.run(order_all(sim.base_urls["vrex"], f"{other.url}/nobody"))
         sim.control.advance(121)
-        eventually(lambda: len(other.control.requests()) == 1000, "1000 callbacks", 30)
+        eventually(lambda: len(other.control.requests()) == 1000, "1000 callbacks", 30, every=0.25)
         jobs = sim.control.jobs()
-        eventually(lambda: all(len(job["callbacks"]) == 1 for job in sim.control.jobs()), "their answers", 10)
+        eventually(
+            lambda: all(len(job["callbacks"]) == 1 for job in sim.control.jobs()), "their answers", 10, every=0.25
+        )
         assert {job["state"] for job in jobs} == {"completed"}
         assert len({job["id"] for job in jobs}) == 1000
         assert sim.control.books()["vrex"]["sk-test"]["charged"] == "136.000"
@@ -178,7 +180,7 @@ def test_without_its_runner_the_application_still_answers() -> None:
         app = build(SimulatorSettings())
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://sim") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://sim", verify=False) as client:
                 return (await client.get("/control")).status_code
 
     assert asyncio.run(main()) == 200

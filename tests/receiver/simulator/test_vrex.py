@@ -160,7 +160,7 @@ def test_another_keys_job_is_not_found(vrex: httpx.Client) -> None:
 
 def test_bad_and_poor_keys_are_refused_as_on_the_page() -> None:
     settings = SimulatorSettings(bad_keys=frozenset({"sk-bad"}), poor_keys=frozenset({"sk-poor"}))
-    with RunningSimulator(settings) as sim, httpx.Client(base_url=sim.base_urls["vrex"]) as client:
+    with RunningSimulator(settings) as sim, httpx.Client(base_url=sim.base_urls["vrex"], verify=False) as client:
         bad = client.post("/videos", json={"prompt": "x"}, headers={"Authorization": "Bearer sk-bad"})
         poor = client.post("/videos", json={"prompt": "x"}, headers={"Authorization": "Bearer sk-poor"})
         assert code_of(bad) == (401, "KEY_REVOKED")
@@ -229,7 +229,7 @@ def test_the_limits_headers_are_on_every_answer_and_nobody_is_throttled_by_defau
 def test_an_enforced_limit_slides_and_says_when_to_come_back() -> None:
     with RunningSimulator(SimulatorSettings(enforce_limits=True)) as sim:
         headers = {"Authorization": "Bearer sk-a"}
-        with httpx.Client(base_url=sim.base_urls["vrex"], headers=headers) as client:
+        with httpx.Client(base_url=sim.base_urls["vrex"], headers=headers, verify=False) as client:
             assert [client.get("/usage").status_code for _ in range(11)] == [200] * 10 + [429]
             refused = client.get("/videos/vg_x")
             assert code_of(refused) == (429, "RATE_LIMITED")

@@ -19,6 +19,7 @@ from tests.support.stored import a_job, changing, line, placed, usd
 PAGE = 50
 #: SQLite calls back each time it has done so many steps.
 STEPS = 100
+LARGE = 3200
 
 
 @dataclass
@@ -65,7 +66,10 @@ def counted(url: str, cost: Cost) -> Iterator[Connection]:
         engine.dispose()
 
 
-def pages_of(url: str) -> tuple[list[list[Finding]], list[Cost]]:
+Pages = tuple[list[list[Finding]], list[Cost]]
+
+
+def pages_of(url: str) -> Pages:
     """All pages, and the cost of each."""
     pages: list[list[Finding]] = []
     costs: list[Cost] = []
@@ -86,9 +90,21 @@ def book(folder: Path, jobs: int, every: int = 2) -> str:
     return url
 
 
-def test_a_page_costs_as_much_in_a_large_book_as_in_a_small_one(tmp_path: Path) -> None:
-    small, large = (pages_of(book(tmp_path, jobs)) for jobs in (400, 3200))
-    for (pages, costs), number in ((small, 400 - 1), (large, 3200 - 1)):
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with a large book, which takes its time to write; it is only read."""
+    return book(tmp_path_factory.mktemp("books"), LARGE)
+
+
+@pytest.fixture(scope="module")
+def all_of_it(large: str) -> Pages:
+    """All pages of the large book."""
+    return pages_of(large)
+
+
+def test_a_page_costs_as_much_in_a_large_book_as_in_a_small_one(tmp_path: Path, all_of_it: Pages) -> None:
+    small, large = pages_of(book(tmp_path, 400)), all_of_it
+    for (pages, costs), number in ((small, 400 - 1), (large, LARGE - 1)):
         ids = [each.id for page in pages for each in page]
         assert len(ids) == len(set(ids)) == number
         assert max(cost.statements for cost in costs) <= 3
@@ -99,17 +115,16 @@ def test_a_page_costs_as_much_in_a_large_book_as_in_a_small_one(tmp_path: Path) 
 
 
 def test_where_little_is_found_the_stretches_grow(tmp_path: Path) -> None:
-    pages, costs = pages_of(book(tmp_path, 3200, every=320))
+    pages, costs = pages_of(book(tmp_path, LARGE, every=320))
     assert [len(page) for page in pages] == [19]
     # of 200, 400, 800, 1600 and the rest: one to see how far it reaches and one to search it, and the floor
     assert costs[0].statements == 1 + 5 * 2
 
 
 def test_that_a_search_goes_through_everything_would_be_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    large: str, all_of_it: Pages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = book(tmp_path, 3200)
-    _, costs = pages_of(url)
+    _, costs = all_of_it
     monkeypatch.setattr(findings, "STRETCH", 100_000)
-    _, whole = pages_of(url)
+    _, whole = pages_of(large)
     assert whole[0].steps > 5 * costs[0].steps
