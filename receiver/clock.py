@@ -9,7 +9,8 @@ import threading
 import time
 from datetime import UTC, datetime
 
-_RANDOM_BITS = 80
+#: Of the 80 random bits of an id, those that an id shares with its neighbours; and the last number of the others.
+_STEM_BITS, _LAST = 70, 1023
 
 
 def now() -> datetime:
@@ -38,23 +39,28 @@ class Ids:
         self._lock = threading.Lock()
         # the system's own source would let go of the interpreter's lock while ours is held
         self._dice = random.Random()  # noqa: S311 - ids are no secrets
-        self._last = 0
-        #: All but the last ten bits of the latest id, and how they are spelled: nearly always those of the next one.
-        self._stem, self._letters = 0, ""
+        #: The latest id's millisecond; all but its last ten bits, and how they are spelled, which nearly always is how
+        #: the next one's are; and those ten.
+        self._moment, self._stem, self._letters, self._low = 0, 0, "", _LAST
 
     def new(self, prefix: str) -> str:
         """Make an id: the prefix and a ULID in lower case, greater than every one made before."""
         now = time.time_ns() // 1_000_000
         with self._lock:
-            if now > self._last >> _RANDOM_BITS:
-                self._last = now << _RANDOM_BITS | self._dice.getrandbits(_RANDOM_BITS)
-            else:
-                self._last += 1
-            last = self._last
-            if last >> 10 != self._stem:
-                self._stem = last >> 10
-                self._letters = _spelled(self._stem)
-            return f"{prefix}{self._letters}{_PAIRS[last & 1023]}"
+            if now > self._moment or self._low == _LAST:
+                self._begin(now)
+            self._low += 1
+            return f"{prefix}{self._letters}{_PAIRS[self._low]}"
+
+    def _begin(self, now: int) -> None:
+        if now > self._moment:
+            self._moment = now
+            self._stem = now << _STEM_BITS | self._dice.getrandbits(_STEM_BITS)
+        else:
+            self._stem += 1
+            self._moment = self._stem >> _STEM_BITS
+        self._letters = _spelled(self._stem)
+        self._low = self._dice.getrandbits(9) - 1
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -69,7 +75,7 @@ def _spelled(stem: int) -> str:
 
 def id_at(prefix: str, at: int) -> str:
     """What every id of this kind made at a moment (microseconds) or later is greater than, and every older one less."""
-    return f"{prefix}{_spelled(at // 1000 << _RANDOM_BITS - 10)[:10]}"
+    return f"{prefix}{_spelled(at // 1000 << _STEM_BITS)[:10]}"
 
 
 #: Make an id with a prefix (`job_`, `evt_`, …), greater than every one this process made before.

@@ -30,7 +30,7 @@ from receiver.store.rows import (
     job_of,
     job_row,
     line_row,
-    new_delivery_row,
+    new_delivery_rows,
 )
 from receiver.store.writer import Tx
 from schemas.event import micros
@@ -135,10 +135,10 @@ class Batch:
         event = told.event
         now = micros(event.received_at)
         self._events.append(event_row(event))
-        for new in told.deliveries:
-            self._deliveries.append(new_delivery_row(new, event.id, event.job_id, now))
-            self.tx.changed.deliveries.add(new.id)
-            self.tx.changed.handlers.add(new.handler)
+        self._deliveries += new_delivery_rows(told.deliveries, event.id, event.job_id, now)
+        changed = self.tx.changed
+        changed.deliveries.update([new.id for new in told.deliveries])
+        changed.handlers.update([new.handler for new in told.deliveries])
 
     def book(self, line: Line) -> None:
         """Add a line to the ledger."""

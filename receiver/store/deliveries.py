@@ -10,7 +10,7 @@ from receiver.store import sql, tables
 from receiver.store.batch import Batch, Ending, Needs
 from receiver.store.lists import Condition, by, statement
 from receiver.store.protocol import Attempt, Claimed, Delivery, Finish, NewDelivery, Query
-from receiver.store.rows import DELIVERY_COLUMNS, Row, clean, delivery_of, event_of, new_delivery_row
+from receiver.store.rows import DELIVERY_COLUMNS, Row, clean, delivery_of, event_of, new_delivery_rows
 from receiver.store.writer import Tx
 from schemas.values import replace
 
@@ -168,7 +168,7 @@ def replay(tx: Tx, event_id: str, new: Sequence[NewDelivery], now: int, *, again
         return []
     there = {(row.handler, row.target): row for row in _locked(tx, _rows.event_id == event_id)}
     missing = [each for each in new if (each.handler, clean(each.target)) not in there]
-    made = [new_delivery_row(each, event_id, job_id[0], now, lane=1) for each in missing]
+    made = new_delivery_rows(missing, event_id, job_id[0], now, lane=1)
     sql.insert(tx.connection, tables.deliveries, DELIVERY_COLUMNS, made, "ON CONFLICT DO NOTHING")
     _note(tx, [(each.id, each.handler) for each in missing])
     deadlines = {there[key].id: each.deadline for each in new if (key := (each.handler, clean(each.target))) in there}

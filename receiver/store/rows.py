@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, TypeVar
 
 from msgspec import DecodeError, Struct, convert, to_builtins
@@ -160,13 +161,15 @@ _WAYS = tuple(dict(_PARTS.values()).items())
 def changed_columns(old: Job, new: Job) -> dict[str, Any]:
     """The columns of a job that are to be written, given what its row holds."""
     columns: dict[str, Any] = {}
-    for was, is_, (names, values) in zip(_all_fields(old), _all_fields(new), _PARTS.values(), strict=True):
-        if was is not is_ and was != is_ and names[0] not in columns:
+    was, is_ = _all_fields(old), _all_fields(new)
+    # most fields are the very same object
+    for before, after, (names, values) in compress(zip(was, is_, _ALL_PARTS, strict=True), map(is_not, was, is_)):
+        if before != after and names[0] not in columns:
             columns.update(zip(names, values(new), strict=True))
     return columns
 
 
-_all_fields = attrgetter(*_PARTS)
+_all_fields, _ALL_PARTS = attrgetter(*_PARTS), tuple(_PARTS.values())
 
 
 def job_of(row: Row) -> Job:
@@ -277,10 +280,29 @@ DELIVERY_COLUMNS = (
 ).split()
 
 
-def new_delivery_row(new: NewDelivery, event_id: str, job_id: str | None, now: int, lane: int = 0) -> Row:
-    """A row of `DELIVERY_COLUMNS` that is due at once."""
-    target = clean(new.target)
-    return (new.id, event_id, job_id, new.handler, target, "pending", now, now, new.deadline, 0, 0, 0, 0, lane)
+def new_delivery_rows(
+    new: Iterable[NewDelivery], event_id: str, job_id: str | None, now: int, lane: int = 0
+) -> list[Row]:
+    """Rows of `DELIVERY_COLUMNS` that are due at once."""
+    return [
+        (
+            each.id,
+            event_id,
+            job_id,
+            each.handler,
+            clean(each.target),
+            "pending",
+            now,
+            now,
+            each.deadline,
+            0,
+            0,
+            0,
+            0,
+            lane,
+        )
+        for each in new
+    ]
 
 
 def delivery_of(row: Row, attempts: tuple[Attempt, ...] = ()) -> Delivery:

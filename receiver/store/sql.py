@@ -6,19 +6,24 @@ statement whose text stays the same: so rows go in as one array for each column.
 on both engines; `?` stands for a value and `[?]` for "is among these".
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from json import loads
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
-from pydantic_core import to_json
+from msgspec.json import Decoder, Encoder
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
 from receiver.store.rows import Row
 
 #: More values than this SQLite does not take in one statement (32,766 unless built otherwise).
 MOST_VALUES = 16_384
+
+_json = Encoder().encode
+_rows_of = Decoder(list[Row]).decode
 
 
 def insert(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row], rest: str = "") -> int:
@@ -30,9 +35,9 @@ def insert(connection: Connection, table: Table, columns: Sequence[str], rows: S
         text = _insert_arrays(table, names, rest)
         return connection.exec_driver_sql(text, _by_column(rows)).rowcount
     count = 0
-    for run in _runs(rows):
-        text = _insert_values(table, names, len(run), rest)
-        count += connection.exec_driver_sql(text, _by_row(run)).rowcount
+    for some in _runs(rows):
+        text = _insert_values(table, names, len(some), rest)
+        count += run(connection, text, _by_row(some)).rowcount
     return count
 
 
@@ -44,8 +49,8 @@ def update(connection: Connection, table: Table, columns: Sequence[str], rows: S
     if _is_postgres(connection):
         connection.exec_driver_sql(_update_arrays(table, names), _by_column(rows))
         return
-    for run in _runs(rows):
-        connection.exec_driver_sql(_update_values(table, names, len(run)), _by_row(run))
+    for some in _runs(rows):
+        run(connection, _update_values(table, names, len(some)), _by_row(some))
 
 
 def fetch(
@@ -55,9 +60,9 @@ def fetch(
     if _is_postgres(connection):
         text = _select_plainly(tuple(columns), rest, lock)
         return list(connection.exec_driver_sql(text, tuple(values)).fetchall())
-    text = _select_as_json(tuple(columns), rest)
-    rows: list[Row] = loads(connection.exec_driver_sql(text, _said(values)).scalar_one())
-    return rows
+    said = _said(values)
+    text = _select_as_json(((tuple(columns), rest, said.one),))
+    return _rows_of(run(connection, text, said.values).fetchone()[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,12 @@ def fetch_each(connection: Connection, asked: Sequence[Ask]) -> list[list[Row]]:
     """Read what several `fetch` would, one after the other; on SQLite in a single step."""
     if _is_postgres(connection) or len(asked) < 2:
         return [fetch(connection, each.columns, each.rest, each.values, each.lock) for each in asked]
-    text = ",".join([f"({_select_as_json(tuple(each.columns), each.rest)})" for each in asked])
-    said = tuple([value for each in asked for value in _said(each.values)])
-    found = connection.exec_driver_sql(f"SELECT {text}", said).one()
-    return [loads(rows) for rows in found]
+    said = [_said(each.values) for each in asked]
+    text = _select_as_json(
+        tuple([(tuple(each.columns), each.rest, values.one) for each, values in zip(asked, said, strict=True)])
+    )
+    found = run(connection, text, tuple(chain.from_iterable([each.values for each in said]))).fetchone()
+    return [_rows_of(rows) for rows in found]
 
 
 def change(connection: Connection, text: str, values: Sequence[Any]) -> list[Row]:
@@ -86,8 +93,29 @@ def change(connection: Connection, text: str, values: Sequence[Any]) -> list[Row
     return list(connection.exec_driver_sql(said, tuple(values)).fetchall())
 
 
-def _said(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple([to_json(value).decode() if isinstance(value, list) else value for value in values])
+def run(connection: Connection, text: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+    """Run one statement on SQLite's own connection: what SQLAlchemy does around one takes as long as the statement."""
+    raw: Any = connection.connection.dbapi_connection
+    try:
+        cursor: sqlite3.Cursor = raw.execute(text, values)
+    except sqlite3.Error as error:
+        # as SQLAlchemy words it
+        raise DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True) from error
+    return cursor
+
+
+class _Said(NamedTuple):
+    """Values as SQLite takes them. `one`: what is to be among others is to be equal to the only one."""
+
+    values: Sequence[Any]
+    one: bool
+
+
+def _said(values: Sequence[Any]) -> _Said:
+    lists = [value for value in values if isinstance(value, list)]
+    if all(len(each) == 1 for each in lists):
+        return _Said([value[0] if isinstance(value, list) else value for value in values], one=True)
+    return _Said([_json(value).decode() if isinstance(value, list) else value for value in values], one=False)
 
 
 def _is_postgres(connection: Connection) -> bool:
@@ -100,7 +128,7 @@ def _runs(rows: Sequence[Row]) -> list[Sequence[Row]]:
 
 
 def _by_row(rows: Sequence[Row]) -> tuple[Any, ...]:
-    return tuple([value for row in rows for value in row])
+    return tuple(chain.from_iterable(rows))
 
 
 def _by_column(rows: Sequence[Row]) -> tuple[Any, ...]:
@@ -127,11 +155,15 @@ def _update_values(table: Table, columns: tuple[str, ...], count: int) -> str:
 
 
 @lru_cache(512)
-def _select_as_json(columns: tuple[str, ...], rest: str) -> str:
+def _select_as_json(asked: tuple[tuple[tuple[str, ...], str, bool], ...]) -> str:
+    return f"SELECT {','.join(_array(*each) for each in asked)}"
+
+
+def _array(columns: tuple[str, ...], rest: str, one: bool) -> str:
     named = ",".join(f"{column} AS c{number}" for number, column in enumerate(columns))
     array = f"json_group_array(json_array({','.join(f'c{number}' for number in range(len(columns)))}))"
-    among = rest.replace("[?]", "IN (SELECT value FROM json_each(?))")
-    return f"SELECT {array} FROM (SELECT {named} {among})"  # noqa: S608
+    among = rest.replace("[?]", "= ?" if one else "IN (SELECT value FROM json_each(?))")
+    return f"(SELECT {array} FROM (SELECT {named} {among}))"  # noqa: S608
 
 
 def _values(width: int, count: int) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.exc import DBAPIError
 
 from receiver.store.lock import FileLock
+from receiver.store.sql import run
 from schemas.errors import ConfigurationError, Problem, StoreUnavailable
 
 #: With so many rows changed, or so many bytes in the WAL, it is time for a checkpoint even under load.
@@ -213,4 +214,4 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    run(connection, "BEGIN IMMEDIATE")
