@@ -352,6 +352,9 @@ def test_an_unknown_job_is_settled_by_a_persons_word(clipbell: Program, vendors:
     word = {"resolution": "sent", "vendor_job_id": vendor_id}
     assert clipbell.client.post(f"/v1/jobs/{sent['id']}/resolve", json=word).status_code == 200
     assert clipbell.settled(sent["id"])["vendor_job_id"] == vendor_id
+    twice = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json=word)
+    assert (twice.status_code, twice.json()["code"]) == (409, "conflict")
+    assert "belongs to another job" in twice.json()["detail"]
     answer = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json={"resolution": "not-sent"})
     assert answer.json()["state"] == "rejected"
     again = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json={"resolution": "not-sent"})

@@ -21,6 +21,7 @@ def test_an_id_that_no_vendor_gives_is_not_taken_over(idle: Program) -> None:
 def test_an_id_that_no_vendor_gives_settles_no_unknown_job(clipbell: Program, vendors: RunningSimulator) -> None:
     clipbell.start()
     plant(vendors, kind="submit.no_answer")
+    plant(vendors, kind="callback.lost")
     job = clipbell.order()
     assert job["state"] == "unknown"
     for vendor_job_id in NO_IDS:
