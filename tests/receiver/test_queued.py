@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +16,7 @@ from receiver.kit import Kit
 from receiver.queued import Queue, in_line
 from receiver.settings import Settings
 from receiver.store import open_store
-from receiver.store.protocol import Change, Changed, Query
+from receiver.store.protocol import Applied, Change, Changed, Decide, Evidence, Query, Store
 from receiver.submit import Going, Submitter
 from receiver.work import make_kit
 from schemas.errors import StoreUnavailable
@@ -270,3 +271,32 @@ def test_something_unforeseen_stops_no_line(tmp_path: Path, error: Exception, st
     with serving() as vendor:
         vendor.answer(accepting)
         asyncio.run(main(vendor))
+
+
+class Full:
+    """A store whose disk has no room for what becomes of the first so many orders."""
+
+    def __init__(self, store: Store, times: int) -> None:
+        self._store = store
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def apply(self, job_id: str, decide: Decide, evidence: Evidence | None = None) -> Applied:
+        """Keep it, if there is room."""
+        if self.times:
+            self.times -= 1
+            raise StoreUnavailable("the disk is full")
+        return await self._store.apply(job_id, decide, evidence)
+
+
+def test_what_the_vendor_took_is_kept_as_soon_as_there_is_room_and_not_sent_again(tmp_path: Path) -> None:
+    async def scenario(stage: Stage) -> None:
+        full = Full(stage.kit.store, 2)
+        submitter = Submitter(replace(stage.kit, store=cast("Store", full)))
+        job = (await submitter.order(Order(vendor="vrex", prompt="1"))).job
+        assert (job.state, job.vendor_job_id, full.times) == (JobState.RUNNING, "vg_1", 0)
+        assert stage.ordered == ["1"]
+
+    play(tmp_path, scenario)
