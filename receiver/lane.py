@@ -28,6 +28,9 @@ from schemas.job import Job
 LEASE, HEARTBEAT, IDLE = 12 * SECOND, 4.0, 1.0
 #: Seconds between claims of a busy lane: each is a part of a commit, and what gathers meanwhile is claimed together.
 BREATH = 0.02
+#: Seconds that a call gives way to what waits for a commit, and how often: callbacks wait there for their answer, and
+#: calls begun meanwhile would take the processor away from them.
+WAY, WAYS = 0.005, 10
 #: A delivery whose worker died so often without an outcome is set aside, and given up when that happens again.
 DEATHS = 3
 log = structlog.get_logger("clipbell.courier")
@@ -200,6 +203,7 @@ class Lane:
 
     async def _carry(self, batch: Sequence[Claimed]) -> Sequence[Tried]:
         live = [claimed for claimed in batch if claimed.delivery.claims <= DEATHS]
+        await self._give_way()
         outcomes = await self._hand_over(live) if live else {}
         tried, records = [], []
         for claimed in batch:
@@ -213,6 +217,12 @@ class Lane:
             records.append(self._conclude(claimed, outcome, is_probe=is_probe))
         await _all_done(records)  # together, so that one commit serves them all
         return tried
+
+    async def _give_way(self) -> None:
+        for _ in range(WAYS):
+            if not self._kit.store.waiting:
+                break
+            await asyncio.sleep(WAY)
 
     def _tried(self, delivery_id: str, outcome: Outcome, *, is_probe: bool) -> Tried:
         kind = self.post.type

@@ -37,7 +37,7 @@ def insert(connection: Connection, table: Table, columns: Sequence[str], rows: S
     count = 0
     for some in _runs(rows):
         text = _insert_values(table, names, len(some), rest)
-        count += run(connection, text, _by_row(some)).rowcount
+        count += run(connection, text, _by_row(some), to_write=True).rowcount
     return count
 
 
@@ -50,7 +50,7 @@ def update(connection: Connection, table: Table, columns: Sequence[str], rows: S
         connection.exec_driver_sql(_update_arrays(table, names), _by_column(rows))
         return
     for some in _runs(rows):
-        run(connection, _update_values(table, names, len(some)), _by_row(some))
+        run(connection, _update_values(table, names, len(some)), _by_row(some), to_write=True)
 
 
 def fetch(
@@ -93,15 +93,20 @@ def change(connection: Connection, text: str, values: Sequence[Any]) -> list[Row
     return list(connection.exec_driver_sql(said, tuple(values)).fetchall())
 
 
-def run(connection: Connection, text: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+def run(connection: Connection, text: str, values: Sequence[Any], *, to_write: bool = False) -> sqlite3.Cursor:
     """Run one statement on SQLite's own connection: what SQLAlchemy does around one takes as long as the statement."""
     raw: Any = connection.connection.dbapi_connection
     try:
-        cursor: sqlite3.Cursor = raw.execute(text, values)
+        # executemany does not ask for the last row's id: one wait less for the interpreter's lock
+        cursor: sqlite3.Cursor = raw.executemany(text, (values,)) if to_write else raw.execute(text, values)
     except sqlite3.Error as error:
-        # as SQLAlchemy words it
-        raise DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True) from error
+        raise worded(text, error) from error
     return cursor
+
+
+def worded(text: str, error: sqlite3.Error) -> Exception:
+    """The error of a statement as SQLAlchemy words it."""
+    return DBAPIError.instance(text, None, error, sqlite3.Error, hide_parameters=True)
 
 
 class _Said(NamedTuple):

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.exc import DBAPIError
 
 from receiver.store.lock import FileLock
-from receiver.store.sql import run
+from receiver.store.sql import worded
 from schemas.errors import ConfigurationError, Problem, StoreUnavailable
 
 #: With so many rows changed, or so many bytes in the WAL, it is time for a checkpoint even under load.
@@ -24,6 +24,7 @@ WAL_LIMIT = 64 * 2**20
 #: Files up to this size are checked whole at the start, after an unclean end also longer ones: 4 s for each GiB.
 SMALL, LARGE = 64 * 2**20, 2**30
 READERS = 4
+_BEGIN = "BEGIN IMMEDIATE"
 _MEMBER_ERRORS = frozenset(
     {
         sqlite3.SQLITE_ERROR,
@@ -214,4 +215,9 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    run(connection, "BEGIN IMMEDIATE")
+    raw: Any = connection.connection.dbapi_connection
+    try:
+        # a script lets go of the interpreter's lock once, a statement five times
+        raw.executescript(_BEGIN)
+    except sqlite3.Error as error:
+        raise worded(_BEGIN, error) from error

@@ -6,17 +6,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from handlers.protocol import Done, Outcome, Parcel, TryLater
+from receiver import lane
 from receiver.courier import Courier
 from receiver.kit import Kit
-from receiver.lane import DEATHS, Post
+from receiver.lane import DEATHS, WAYS, Post
 from receiver.settings import HandlerConfig
 from receiver.store import open_store
 from receiver.store.accounts import Rate
-from receiver.store.protocol import Attempt, Changed, Finish, NewDelivery, Query, Store
+from receiver.store.protocol import Attempt, Change, Changed, Claimed, Finish, NewDelivery, Query, Store
+from receiver.store.store import SqlStore
 from receiver.ward import adopt
 from receiver.work import make_kit
 from schemas.values import replace
@@ -329,3 +332,41 @@ def test_an_outcome_that_cannot_be_recorded_costs_the_others_of_its_call_nothing
         assert len(stage.team.calls[0][1]) == 6
 
     play(tmp_path, scenario, before=before, driven=lambda config: replace(config, concurrency=1))
+
+
+def test_deliveries_give_way_to_what_waits_for_a_commit_but_not_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed_at: list[float] = []
+    claim = SqlStore.claim_deliveries
+
+    async def claim_then_write(self: SqlStore, handler: str, *args: Any, **kwargs: Any) -> list[Claimed]:
+        found = await claim(self, handler, *args, **kwargs)
+        if found:
+            claimed_at.append(time.monotonic())
+            writes.append(asyncio.ensure_future(self.apply("job_x", write_for_long)))
+        return found
+
+    async def scenario(stage: Stage) -> None:
+        await events(stage.store, range(1, 2))
+        await stage.until(lambda: calls(stage, 1))
+        assert 0.09 * WAYS < time.monotonic() - claimed_at[0] < 3
+        assert stage.store.waiting > 0
+        await asyncio.wait(writes)
+        await stage.until(lambda: stage.are("done"))
+        await stage.until(lambda: nothing_waits(stage.store))
+
+    writes: list[asyncio.Future[object]] = []
+    monkeypatch.setattr(lane, "WAY", 0.1)
+    monkeypatch.setattr(SqlStore, "claim_deliveries", claim_then_write)
+    play(tmp_path, scenario)
+
+
+async def nothing_waits(store: Store) -> bool:
+    return store.waiting == 0
+
+
+def write_for_long(_: object) -> Change:
+    """Decide nothing, in three seconds."""
+    time.sleep(3)
+    return Change()
