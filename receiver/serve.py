@@ -26,7 +26,7 @@ from receiver.work import GRACE_DELIVERIES, GRACE_ORDERS, Work, WorkThread, make
 from schemas.event import EventType
 
 #: Threads hold the interpreter for so long before another gets it; a callback's answer must not wait for the work.
-SWITCH_INTERVAL = 0.00003
+SWITCH_INTERVAL = 0.0001
 #: Allocations until the collector looks at the young, and how often it looks at older ones.
 COLLECT_AFTER = (20_000, 20, 50)
 logger = structlog.get_logger("clipbell")
