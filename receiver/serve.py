@@ -17,7 +17,7 @@ from receiver import clock, log, registry
 from receiver.loops import new_loop
 from receiver.secrets_of import secrets_of
 from receiver.settings import Settings
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Store
 from receiver.vitals import Vitals
 from receiver.web.app import Application
@@ -58,7 +58,7 @@ def run_work(settings: Settings) -> int:
 
 def run_migrate(settings: Settings) -> int:
     """Bring the database to this version's schema. Answers the exit code."""
-    from receiver.store import migrate
+    from receiver.store.opening import migrate
 
     sys.stdout.write(f"The database has the schema of this version ({migrate(settings.database_url)}).\n")
     return 0

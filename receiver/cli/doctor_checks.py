@@ -67,7 +67,7 @@ def on_database(settings: "Settings") -> Diagnosis:
     """Whether the database can be read and is whole."""
     if settings.database_url.startswith("sqlite"):
         return _on_file(Path(settings.database_url.removeprefix("sqlite:///")))
-    from receiver.store import schema_version
+    from receiver.store.opening import schema_version
     from schemas.errors import ClipbellError
 
     try:

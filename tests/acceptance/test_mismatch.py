@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from receiver import clock
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from schemas.job import Job, JobState
 from tests.support.called_back import body_of, path_of
 from tests.support.clips import film, track

@@ -18,8 +18,8 @@ from receiver import clock
 from receiver.keeper import BATCH, Keeper
 from receiver.looker import Looker
 from receiver.settings import load
-from receiver.store import open_store
 from receiver.store.accounts import Gate
+from receiver.store.opening import open_store
 from receiver.store.protocol import Store
 from receiver.work import make_kit
 from schemas.job import Job, JobState

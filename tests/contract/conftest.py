@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from receiver.store import migrate
+from receiver.store.opening import migrate
 from receiver.store.schema import VERSION_TABLE
 from tests.support.postgres import PostgresServer
 from tests.support.stored import Scenario, played

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Change, Changed, Placed, Query, Rate, Store
 from schemas.errors import StoreUnavailable
 from schemas.job import Job, JobState

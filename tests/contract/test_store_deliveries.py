@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Attempt, Clip, Delivery, Finish, Query, Store
 from schemas.event import EventType
 from schemas.values import replace

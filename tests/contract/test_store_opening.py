@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from receiver.store import migrate, open_store, open_store_now, schema_version
+from receiver.store.opening import migrate, open_store, open_store_now, schema_version
 from receiver.store.protocol import Query, Store
 from receiver.store.tables import metadata
 from schemas.errors import ConfigurationError
@@ -169,7 +169,7 @@ def test_an_address_that_will_not_do_is_refused_with_an_example(address: str, pr
 
 WRITER = """
 import asyncio, sys
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from tests.support.stored import ORDER, a_job
 
 url, start, order = sys.argv[1:]

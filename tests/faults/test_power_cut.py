@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.store import open_store_now
+from receiver.store.opening import open_store_now
 from schemas.errors import ClipbellError
 from tests.support.cut_downloads import clip_of
 from tests.support.cut_store import body_of

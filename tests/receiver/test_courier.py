@@ -16,8 +16,8 @@ from receiver.courier import Courier
 from receiver.kit import Kit
 from receiver.lane import DEATHS, WAYS, Post
 from receiver.settings import HandlerConfig
-from receiver.store import open_store
 from receiver.store.accounts import Rate
+from receiver.store.opening import open_store
 from receiver.store.protocol import Attempt, Change, Changed, Claimed, Finish, NewDelivery, Query, Store
 from receiver.store.store import SqlStore
 from receiver.ward import adopt

@@ -11,8 +11,8 @@ from receiver.gatekeeper import gate_of, keep, reason_of
 from receiver.kit import Kit
 from receiver.outlook import Outlooks
 from receiver.settings import load
-from receiver.store import open_store
 from receiver.store.accounts import Gate
+from receiver.store.opening import open_store
 from receiver.work import make_kit
 from schemas.answers import Busy, Missing, Refused, Unclear
 from schemas.report import Said

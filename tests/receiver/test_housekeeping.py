@@ -13,7 +13,7 @@ from receiver.alerts import Notice
 from receiver.housekeeping import Housekeeper, spans
 from receiver.kit import Kit
 from receiver.settings import Retention
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Attempt, Query, Store, Swept
 from receiver.work import make_kit
 from schemas.errors import BudgetReached, StoreUnavailable

@@ -13,7 +13,7 @@ from receiver.images import MOST, with_content
 from receiver.net import Net
 from receiver.queued import Queue
 from receiver.simulator import RunningSimulator, SimulatorSettings
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.submit import Submitter
 from receiver.work import make_kit
 from schemas.addresses import Address

@@ -18,8 +18,8 @@ from receiver.keeper import Keeper
 from receiver.kit import Kit
 from receiver.looker import Looker
 from receiver.simulator import RunningSimulator, SimulatorSettings
-from receiver.store import open_store
 from receiver.store.accounts import Gate
+from receiver.store.opening import open_store
 from receiver.store.protocol import Change, Query
 from receiver.submit import Submitter
 from receiver.watch import Watch

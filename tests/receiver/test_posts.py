@@ -6,7 +6,7 @@ from pathlib import Path
 
 from receiver.looker import Looker
 from receiver.posts import make_posts
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.work import make_kit
 from tests.support.configuration import TOP, configured
 from tests.support.http_server import Reply, Server, serving

@@ -15,7 +15,7 @@ from receiver import queued
 from receiver.kit import Kit
 from receiver.queued import Queue, in_line
 from receiver.settings import Settings
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Applied, Change, Changed, Decide, Evidence, Query, Store
 from receiver.submit import Going, Submitter
 from receiver.work import make_kit

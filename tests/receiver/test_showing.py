@@ -13,7 +13,7 @@ from receiver import showing
 from receiver.kit import Kit
 from receiver.posts import routes_of
 from receiver.showing import Showing
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Clip, Store
 from receiver.work import make_kit
 from schemas.event import Event, EventType, at

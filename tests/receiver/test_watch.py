@@ -9,8 +9,8 @@ import pytest
 
 from receiver.kit import Kit
 from receiver.settings import load
-from receiver.store import open_store
 from receiver.store.accounts import Past
+from receiver.store.opening import open_store
 from receiver.store.protocol import Query
 from receiver.tokens import Seal
 from receiver.watch import (

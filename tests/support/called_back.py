@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from receiver import clock
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.tokens import Tokens
 from schemas.job import Job, JobState
 from tests.support.program import SECRET_KEY

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from receiver.settle import Door, settle
-from receiver.store import open_store, open_store_now
+from receiver.store.opening import open_store, open_store_now
 from receiver.store.protocol import Evidence, Store
 from receiver.store.sqlite import Sqlite
 from receiver.store.store import SqlStore

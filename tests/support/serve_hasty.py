@@ -12,7 +12,7 @@ import uvloop
 
 from receiver import clock
 from receiver.settings import Settings, load
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Applied, Change, Decide, Evidence, Store
 from receiver.vitals import Vitals
 from receiver.web.app import Application

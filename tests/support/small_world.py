@@ -20,7 +20,7 @@ from receiver.net import Net
 from receiver.posts import routes_of
 from receiver.routing import Router
 from receiver.settings import Settings, load
-from receiver.store import open_store, open_store_now
+from receiver.store.opening import open_store, open_store_now
 from receiver.store.protocol import Change, Store
 from receiver.submit import Submitter
 from receiver.taking import Taker

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import (
     AlertCleared,
     AlertRaised,

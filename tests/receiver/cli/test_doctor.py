@@ -183,7 +183,7 @@ def test_a_damaged_database_is_to_be_mended(well: StandIn, run: Run, folder: Pat
 
 
 def test_a_database_of_its_own_is_whole(well: StandIn, run: Run, folder: Path) -> None:
-    from receiver.store import migrate
+    from receiver.store.opening import migrate
 
     migrate(f"sqlite:///{folder / 'clipbell.db'}")
     said = found(run, "database")

@@ -63,6 +63,18 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
+def test_asking_a_server_loads_no_database(server: StandIn, tmp_path: Path) -> None:
+    server.lists["/v1/jobs"] = [job()]
+    code = (
+        f"import sys; from receiver.cli import main; sys.argv = ['clipbell', 'jobs', '--server', {server.url!r}]\n"
+        "try: main()\nfinally: print('heavy:', sorted(set(sys.modules) & {'sqlalchemy', 'alembic', 'starlette'}))"
+    )
+    environ = {**os.environ, "CLIPBELL_API_TOKEN": TOKEN}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines()[-1], done.returncode) == ("heavy: []", 0), done.stderr
+
+
 def test_a_reader_that_goes_away_is_no_trouble(server: StandIn, tmp_path: Path) -> None:
     server.lists["/v1/jobs"] = [job(id=f"job_{n}", prompt="x" * 900) for n in range(200)]
     environ = {**counting(), "PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}

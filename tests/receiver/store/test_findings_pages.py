@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine, event
 
-from receiver.store import findings, open_store
+from receiver.store import findings
 from receiver.store.auditing import Finding
+from receiver.store.opening import open_store
 from receiver.store.protocol import Change, Query
 from schemas.job import JobState
 from tests.support.stored import a_job, changing, line, placed, usd

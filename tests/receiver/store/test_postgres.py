@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from receiver.store import migrate, open_store
+from receiver.store.opening import migrate, open_store
 from receiver.store.postgres import Postgres
 from receiver.store.protocol import Applied, Change, Placed, Query, Rate, Store, Totals
 from schemas.errors import BudgetReached, ConfigurationError, StoreUnavailable

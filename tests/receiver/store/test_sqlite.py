@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from receiver.store import migrate, open_store_now, schema_version
+from receiver.store.opening import migrate, open_store_now, schema_version
 from receiver.store.protocol import Change, Query, Store
 from receiver.store.sqlite import WAL_LIMIT, Sqlite
 from schemas.errors import ConfigurationError, StoreUnavailable
@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-OPEN = "import sys; from receiver.store import open_store_now; store = open_store_now(sys.argv[1])"
+OPEN = "import sys; from receiver.store.opening import open_store_now; store = open_store_now(sys.argv[1])"
 
 
 def url_of(file: Path) -> str:

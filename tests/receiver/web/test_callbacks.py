@@ -7,7 +7,7 @@ from typing import Any
 
 from receiver.kit import Kit
 from receiver.settings import load
-from receiver.store import open_store
+from receiver.store.opening import open_store
 from receiver.store.protocol import Query, Store
 from receiver.web.callbacks import Callbacks
 from receiver.web.hatch import Reply
