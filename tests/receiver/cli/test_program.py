@@ -13,7 +13,7 @@ import pytest
 from receiver.cli.verb import SECTIONS, address_of
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, job
 from tests.support.command_line import clipbell
-from tests.support.program import counting
+from tests.support.program import SECRET_KEY, counting
 
 CLIPBELL = str(Path(sys.executable).parent / "clipbell")
 MOST_SECONDS = 0.4
@@ -64,14 +64,16 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_asking_a_server_loads_no_database(server: StandIn, tmp_path: Path) -> None:
+    port = server.url.rpartition(":")[2]
+    top = f'listen = "127.0.0.1:{port}"\napi_token = "{TOKEN}"\nsecret_keys = ["{SECRET_KEY}"]\n'
+    (tmp_path / "clipbell.toml").write_text(top)
     server.lists["/v1/jobs"] = [job()]
     code = (
-        f"import sys; from receiver.cli import main; sys.argv = ['clipbell', 'jobs', '--server', {server.url!r}]\n"
+        "import sys; from receiver.cli import main; sys.argv = ['clipbell', 'jobs']\n"
         "try: main()\nfinally: print('heavy:', sorted(set(sys.modules) & {'sqlalchemy', 'alembic', 'starlette'}))"
     )
-    environ = {**os.environ, "CLIPBELL_API_TOKEN": TOKEN}
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout.splitlines()[-1], done.returncode) == ("heavy: []", 0), done.stderr
 
 
