@@ -102,12 +102,12 @@ def load(port: int, lines: str, *, rate: int | None = None, connections: int = C
     return found
 
 
-def of_bare(lines: str, connections: int) -> dict[str, Any]:
+def of_bare(lines: str, connections: int, rate: int | None = None) -> dict[str, Any]:
     """The yardstick's figures."""
     process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.bare"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        return load(int(process.stdout.readline()), lines, connections=connections)
+        return load(int(process.stdout.readline()), lines, rate=rate, connections=connections)
     finally:
         process.terminate()
         process.wait()
@@ -151,8 +151,10 @@ def main(rounds: int) -> None:
             print(
                 f"ratio with {connections} connections, median of {rounds}: {ratios[rounds // 2]:.2f} (at least 0.25)"
             )
-        paced, _ = of_clipbell(stand, count=PACED, rate=RATE, work=True)
+        paced, lines = of_clipbell(stand, count=PACED, rate=RATE, work=True)
+        bare = of_bare(lines, CONNECTIONS[0], RATE)
     print(f"p99 at {RATE}/s while deliveries run: {paced['p99_ms']:.1f} ms (under 50), p50 {paced['p50_ms']:.1f} ms")
+    print(f"p99 of bare Starlette at the same pace: {bare['p99_ms']:.1f} ms, p50 {bare['p50_ms']:.1f} ms")
 
 
 def _ratio(stand: Stand, connections: int) -> float:
