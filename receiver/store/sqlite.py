@@ -217,7 +217,9 @@ def _configure(connection: sqlite3.Connection) -> None:
 def _begin_immediate(connection: Connection) -> None:
     raw: Any = connection.connection.dbapi_connection
     try:
-        # a script lets go of the interpreter's lock once, a statement five times
+        # a script lets go of the interpreter's lock once, a statement five times; but it commits what is open before it
+        if raw.in_transaction:
+            raise sqlite3.OperationalError("a transaction is open already")
         raw.executescript(_BEGIN)
     except sqlite3.Error as error:
         raise worded(_BEGIN, error) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from receiver.store.opening import migrate, open_store_now, schema_version
 from receiver.store.protocol import Change, Query, Store
@@ -265,6 +266,22 @@ def test_a_write_that_fails_tells_everybody_and_the_next_one_goes_on(
 
     played(url_of(file), scenario)
     assert played(url_of(file), ids) == ["job_0003", "job_0001"]
+
+
+def test_what_a_transaction_left_open_is_never_committed_by_the_next_one(file: Path) -> None:
+    engine = Sqlite(file)
+    with engine.connect_writer() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        raw.cursor().execute("CREATE TABLE t (n)")
+        raw.cursor().execute("BEGIN")
+        raw.cursor().execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(OperationalError, match="a transaction is open already"):
+            connection.begin()
+        raw.rollback()
+        with connection.begin():
+            assert connection.exec_driver_sql("SELECT count(*) FROM t").scalar_one() == 0
+    engine.close()
 
 
 # --- checkpoints -------------------------------------------------------------------------------------------
