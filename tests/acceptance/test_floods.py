@@ -199,7 +199,7 @@ def test_callbacks_duplicated_reordered_and_early_make_one_event_each_and_books_
 ) -> None:
     for vendor in CALLED_BACK:
         bell.account_options[vendor]["poll_after"] = "4s"
-    callbacks_in_every_order(bell, vendors, 400, 45)
+    callbacks_in_every_order(bell, vendors, 240, 45)
 
 
 @pytest.mark.faults
@@ -261,7 +261,7 @@ def _left(bell: Program, vendors: Iterable[str], taken: Counter[str]) -> list[st
 
 
 def test_with_a_third_of_all_answers_failing_no_order_is_sent_twice(bell: Program, vendors: RunningSimulator) -> None:
-    a_third_of_all_answers_fails(bell, vendors, 300, 40)
+    a_third_of_all_answers_fails(bell, vendors, 200, 40)
 
 
 def test_an_order_that_was_sent_twice_would_be_seen(bell: Program, vendors: RunningSimulator) -> None:

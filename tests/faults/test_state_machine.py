@@ -318,7 +318,7 @@ class Machine(RuleBasedStateMachine):
 # --- the runs ---
 
 #: Steps that fail are shown as they came: to make them shorter takes longer than a quick run may.
-QUICK = settings(max_examples=30, stateful_step_count=30, phases=[Phase.reuse, Phase.generate])
+QUICK = settings(max_examples=20, stateful_step_count=30, phases=[Phase.reuse, Phase.generate])
 LONG = settings(max_examples=600, stateful_step_count=60)
 #: The same steps every time, and none is tried again to make it shorter.
 CONTROL = settings(max_examples=100, stateful_step_count=30, derandomize=True, phases=[Phase.generate], database=None)

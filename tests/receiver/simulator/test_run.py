@@ -124,9 +124,10 @@ def test_the_same_seed_gives_the_same_ids() -> None:
     assert ids[0] == ids[1] != ids[2]
 
 
-def test_it_bears_a_thousand_jobs_with_one_timer_and_loses_no_callback() -> None:
+@pytest.mark.parametrize("count", [250, pytest.param(1000, marks=pytest.mark.faults)])
+def test_it_bears_many_jobs_with_one_timer_and_loses_no_callback(count: int) -> None:
     async def order_all(base_url: str, hook: str) -> None:
-        orders = iter([{"prompt": f"heron {number}", "webhook_url": hook} for number in range(1000)])
+        orders = iter([{"prompt": f"heron {number}", "webhook_url": hook} for number in range(count)])
 
         async def work() -> set[int]:
             return {(await client.post("/videos", json=order)).status_code for order in orders}
@@ -138,14 +139,14 @@ def test_it_bears_a_thousand_jobs_with_one_timer_and_loses_no_callback() -> None
         # the other simulator serves as the receiver: it answers 404 to a POST that it does not know
         asyncio.run(order_all(sim.base_urls["vrex"], f"{other.url}/nobody"))
         sim.control.advance(121)
-        eventually(lambda: len(other.control.requests()) == 1000, "1000 callbacks", 30, every=0.25)
+        eventually(lambda: len(other.control.requests()) == count, "all callbacks", 30, every=0.25)
         jobs = sim.control.jobs()
         eventually(
             lambda: all(len(job["callbacks"]) == 1 for job in sim.control.jobs()), "their answers", 10, every=0.25
         )
         assert {job["state"] for job in jobs} == {"completed"}
-        assert len({job["id"] for job in jobs}) == 1000
-        assert sim.control.books()["vrex"]["sk-test"]["charged"] == "136.000"
+        assert len({job["id"] for job in jobs}) == count
+        assert sim.control.books()["vrex"]["sk-test"]["charged"] == f"{count * 0.136:.3f}"
 
 
 def test_the_timetable_does_things_in_their_order_and_only_when_due() -> None:
