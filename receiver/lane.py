@@ -28,7 +28,7 @@ from schemas.job import Job
 LEASE, HEARTBEAT, IDLE = 12 * SECOND, 4.0, 1.0
 #: Seconds between claims of a busy lane: each is a part of a commit, and what gathers meanwhile is claimed together.
 BREATH = 0.02
-#: Seconds that a call gives way to what waits for a commit, and how often: callbacks wait there for their answer, and
+#: Seconds that calls give way to what waits for a commit, and how often: callbacks wait there for their answer, and
 #: calls begun meanwhile would take the processor away from them.
 WAY, WAYS = 0.005, 10
 #: A delivery whose worker died so often without an outcome is set aside, and given up when that happens again.
@@ -79,6 +79,8 @@ class Lane:
                 except StoreUnavailable:
                     await asyncio.sleep(IDLE)
                     continue
+                # before calls are counted: a rate is about when they set out
+                await self._give_way()
                 self._start_calls()
                 await (asyncio.sleep(BREATH) if is_busy else self._rest())
         finally:
@@ -165,6 +167,12 @@ class Lane:
 
     # --- calling ---
 
+    async def _give_way(self) -> None:
+        for _ in range(WAYS):
+            if not (self._waiting and self._kit.store.waiting):
+                break
+            await asyncio.sleep(WAY)
+
     def _start_calls(self) -> None:
         size, most = self.post.type.max_batch, self.post.config.concurrency
         for target in list(self._waiting):
@@ -203,7 +211,6 @@ class Lane:
 
     async def _carry(self, batch: Sequence[Claimed]) -> Sequence[Tried]:
         live = [claimed for claimed in batch if claimed.delivery.claims <= DEATHS]
-        await self._give_way()
         outcomes = await self._hand_over(live) if live else {}
         tried, records = [], []
         for claimed in batch:
@@ -217,12 +224,6 @@ class Lane:
             records.append(self._conclude(claimed, outcome, is_probe=is_probe))
         await _all_done(records)  # together, so that one commit serves them all
         return tried
-
-    async def _give_way(self) -> None:
-        for _ in range(WAYS):
-            if not self._kit.store.waiting:
-                break
-            await asyncio.sleep(WAY)
 
     def _tried(self, delivery_id: str, outcome: Outcome, *, is_probe: bool) -> Tried:
         kind = self.post.type

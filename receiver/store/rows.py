@@ -284,23 +284,9 @@ def new_delivery_rows(
     new: Iterable[NewDelivery], event_id: str, job_id: str | None, now: int, lane: int = 0
 ) -> list[Row]:
     """Rows of `DELIVERY_COLUMNS` that are due at once."""
+    fresh = (0, 0, 0, 0, lane)
     return [
-        (
-            each.id,
-            event_id,
-            job_id,
-            each.handler,
-            clean(each.target),
-            "pending",
-            now,
-            now,
-            each.deadline,
-            0,
-            0,
-            0,
-            0,
-            lane,
-        )
+        (each.id, event_id, job_id, each.handler, clean(each.target), "pending", now, now, each.deadline, *fresh)
         for each in new
     ]
 

@@ -79,8 +79,8 @@ def test_a_rate_holds_back_and_loses_nothing(clipbell: Program, slack: Server) -
         clipbell.delivered(job["id"], "hook")
     times = [seen.at for seen in slack.seen if seen.path == "/hook"]
     assert len(times) == 7
-    # counted when they set out, seen when they arrive: one that is late may come close before the next
-    assert all(later - earlier > 0.3 for earlier, later in zip(times, times[2:], strict=False))
+    # counted when they set out, seen when they arrive
+    assert all(later - earlier > 0.7 for earlier, later in zip(times, times[2:], strict=False))
     assert times[-1] - times[0] > 2.3
 
 

@@ -17,6 +17,7 @@ from schemas.values import replace
 from tests.support.golden import assert_golden
 from tests.support.http_server import Reply, Seen, Server, serving
 from tests.support.parcels import ALERT, CLEARED, FAILED, READY, SAVED, parcel, parcels, tools
+from tests.support.setting_out import SettingOut
 
 GOLDEN = Path(__file__).parent / "golden" / "slack"
 HOSTILE = "<!channel> <https://evil.example|invoice> *x* & @here"
@@ -125,18 +126,20 @@ def test_five_events_are_five_messages_and_six_are_a_digest() -> None:
 
 
 def test_two_handlers_with_one_webhook_share_its_pace() -> None:
-    async def main(shared: Server, other: Server) -> None:
+    async def main(shared: Server, other: Server) -> list[float]:
         given = tools(Path())
+        out = SettingOut(given.http)
+        given = replace(given, http=out)
         options = [SlackOptions.model_validate({"url": f"{each.url}/x"}) for each in (shared, shared, other)]
         made = [HANDLER.make(each, given) for each in options]
         await asyncio.gather(*(handler.deliver(parcels(2)) for handler in made))
+        return out.at(shared.url)
 
     with serving(Reply(200, b"ok")) as shared, serving(Reply(200, b"ok")) as other:
-        asyncio.run(main(shared, other))
-    at = [seen.at for seen in shared.seen]
-    # counted when they set out, seen when they arrive
-    assert [late - early >= 0.8 for early, late in itertools.pairwise(at)] == [True] * 3
-    assert other.seen[1].at < at[2]
+        at = asyncio.run(main(shared, other))
+    assert len(shared.seen) == 4
+    assert [late - early >= 0.98 for early, late in itertools.pairwise(at)] == [True] * 3
+    assert other.seen[1].at < shared.seen[2].at
 
 
 def test_a_rest_that_slack_wants_holds_for_every_handler_of_its_webhook() -> None:
