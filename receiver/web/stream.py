@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import AppStatus
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +23,8 @@ class Stream:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._closing = asyncio.Event()
+        # the library's own watch of the server cuts a stream off in the middle; `close` ends it whole
+        AppStatus.enable_automatic_graceful_drain = False
 
     def routes(self) -> list[Route]:
         """What is served."""
