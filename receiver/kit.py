@@ -7,6 +7,7 @@ from receiver.net import Net
 from receiver.routing import Mint
 from receiver.settings import Account, Settings
 from receiver.settle import Rules
+from receiver.share import Share
 from receiver.store.protocol import Store
 from receiver.tokens import Tokens
 
@@ -27,6 +28,8 @@ class Kit:
     now: Callable[[], int]
     #: A number within 0..1.
     dice: Callable[[], float]
+    #: The process's own, of all its loops.
+    share: Share
 
     @property
     def mint(self) -> Mint:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -28,9 +29,9 @@ from schemas.job import Job
 LEASE, HEARTBEAT, IDLE = 12 * SECOND, 4.0, 1.0
 #: Seconds between claims of a busy lane: each is a part of a commit, and what gathers meanwhile is claimed together.
 BREATH = 0.02
-#: Seconds that calls give way to what waits for a commit, and how often: callbacks wait there for their answer, and
-#: calls begun meanwhile would take the processor away from them.
-WAY, WAYS = 0.005, 10
+#: Seconds that a call gives way to callbacks at most, and between two looks whether it still has to; and the
+#: microseconds after which news give way no longer, so that work that could be done is never left behind for good.
+WAY, WAY_AGAIN, LATE = 0.25, 0.005, 30 * SECOND
 #: A delivery whose worker died so often without an outcome is set aside, and given up when that happens again.
 DEATHS = 3
 log = structlog.get_logger("clipbell.courier")
@@ -80,9 +81,10 @@ class Lane:
                     await asyncio.sleep(IDLE)
                     continue
                 # before calls are counted: a rate is about when they set out
-                await self._give_way()
-                self._start_calls()
-                await (asyncio.sleep(BREATH) if is_busy else self._rest())
+                may_all_begin = await self._give_way()
+                self._start_calls(self.post.config.concurrency if may_all_begin else len(self._calls) + 1)
+                is_held_back = not may_all_begin and bool(self._waiting)
+                await (asyncio.sleep(BREATH) if is_busy or is_held_back else self._rest())
         finally:
             heart.cancel()
 
@@ -167,14 +169,24 @@ class Lane:
 
     # --- calling ---
 
-    async def _give_way(self) -> None:
-        for _ in range(WAYS):
-            if not (self._waiting and self._kit.store.waiting):
-                break
-            await asyncio.sleep(WAY)
+    async def _give_way(self) -> bool:
+        """Wait while callbacks need the processor; False where they still do, and one call is to begin all the same."""
+        until = _monotonic() + WAY
+        while self._waiting and self._kit.share.is_used_up and not self._is_late:
+            if _monotonic() >= until:
+                return False
+            await asyncio.sleep(WAY_AGAIN)
+        return True
 
-    def _start_calls(self) -> None:
-        size, most = self.post.type.max_batch, self.post.config.concurrency
+    @property
+    def _is_late(self) -> bool:
+        since = self._kit.now() - LATE
+        waiting = chain.from_iterable(self._waiting.values())
+        return any(each.delivery.lane == 0 and each.delivery.created_at < since for each in waiting)
+
+    def _start_calls(self, most: int) -> None:
+        """Begin calls until so many are under way."""
+        size, most = self.post.type.max_batch, min(most, self.post.config.concurrency)
         for target in list(self._waiting):
             while self._waiting[target] and len(self._calls) < most and self._window.room(_monotonic()) != 0:
                 # a handler that takes several at once is given what gathers while its last call runs

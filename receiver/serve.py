@@ -17,6 +17,7 @@ from receiver import clock, log, registry
 from receiver.loops import new_loop
 from receiver.secrets_of import secrets_of
 from receiver.settings import Settings
+from receiver.share import Share
 from receiver.store.opening import open_store
 from receiver.store.protocol import Store
 from receiver.vitals import Vitals
@@ -74,12 +75,13 @@ async def _serve(settings: Settings, *, work: bool) -> int:
     vitals = Vitals(clock.monotonic, works=work, last_beat=clock.monotonic())
     store = await open_store(settings.database_url)
     try:
-        app = Application(make_kit(settings, store), vitals)
+        share = Share()
+        app = Application(make_kit(settings, store, share), vitals)
         host, port = settings.listen
         server = make_server(app, host, port, hatch=app.callbacks)
         server.on_stop = app.stream.close
         server.on_start = lambda: _greet(settings, host, server.port)
-        worker = WorkThread(Work(settings, store, vitals)) if work else None
+        worker = WorkThread(Work(settings, store, vitals, share)) if work else None
         await _begin(settings, store, worker)
         # told to end before it listened, it does not listen for long
         ending = asyncio.create_task(_then(stop, server.stop))
@@ -128,7 +130,7 @@ async def _work(settings: Settings) -> int:
     vitals = Vitals(clock.monotonic, last_beat=clock.monotonic())
     store = await open_store(settings.database_url)
     try:
-        await Work(settings, store, vitals).run(stop)
+        await Work(settings, store, vitals, Share()).run(stop)
     finally:
         await store.close()
     return 0

@@ -21,6 +21,7 @@ from receiver.queued import Queue
 from receiver.routing import Router
 from receiver.settings import Settings
 from receiver.settle import Rules
+from receiver.share import Share
 from receiver.store.protocol import Changed, Store
 from receiver.submit import Submitter
 from receiver.tokens import Tokens
@@ -35,8 +36,8 @@ Wake = Callable[[], None]
 log = structlog.get_logger("clipbell.work")
 
 
-def make_kit(settings: Settings, store: Store) -> Kit:
-    """Make the kit for one event loop."""
+def make_kit(settings: Settings, store: Store, share: Share | None = None) -> Kit:
+    """Make the kit for one event loop. `share` is what the process's loops have in common."""
     router = Router(routes_of(settings), clock.new_id)
     return Kit(
         settings=settings,
@@ -47,16 +48,17 @@ def make_kit(settings: Settings, store: Store) -> Kit:
         public=Net(allow=settings.allow, public_only=True),
         now=clock.micros,
         dice=random.random,
+        share=share or Share(),
     )
 
 
 class Work:
     """Everything that moves by itself."""
 
-    def __init__(self, settings: Settings, store: Store, vitals: Vitals) -> None:
+    def __init__(self, settings: Settings, store: Store, vitals: Vitals, share: Share) -> None:
         self._store = store
         self._vitals = vitals
-        self._kit = make_kit(settings, store)
+        self._kit = make_kit(settings, store, share)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; then let what is under way finish for a while and give back the rest."""

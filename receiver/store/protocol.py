@@ -280,11 +280,6 @@ class Store(Accounts, Auditing, Bookkeeping, Delivering, Parking, Protocol):
         """At the start of the only process: whatever a dead one held is due now (SQLite; nothing on PostgreSQL)."""
         ...
 
-    @property
-    def waiting(self) -> int:
-        """How many writes of this process wait for their commit."""
-        ...
-
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Have `listener` called after each commit of this process that changed something; answer what ends that.
 

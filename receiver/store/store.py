@@ -324,11 +324,6 @@ class SqlStore:
 
     # --- care ---
 
-    @property
-    def waiting(self) -> int:
-        """How many writes wait."""
-        return self._writer.waiting
-
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Have a listener called after each commit."""
         return self._writer.subscribe(listener)

@@ -116,8 +116,6 @@ class Writer:
         self._closed = False
         self._door = threading.Lock()
         self._works = True
-        #: How many have asked, and how many were answered.
-        self._asked = self._answered = 0
         #: Why housekeeping failed last; None: it did not.
         self.trouble: str | None = None
         self._care_again_at = 0.0
@@ -136,11 +134,6 @@ class Writer:
         """Have a piece of work done in the next group; answer after the commit. `refuses`: it may well raise."""
         result: T = await self._ask(None, work, refuses=refuses)
         return result
-
-    @property
-    def waiting(self) -> int:
-        """How many wait for their commit."""
-        return self._asked - self._answered
 
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Call `listener` from the writer's thread after each commit that changed something; answers its end."""
@@ -169,7 +162,6 @@ class Writer:
                 raise StoreUnavailable("the store is closed")
             if self._queue.qsize() > MOST_WAITING:
                 raise StoreUnavailable(f"more than {MOST_WAITING} writes wait; the disk or the database is too slow")
-            self._asked += 1
             self._queue.put(Member(future, loop, step, work, refuses))
         return future
 
@@ -213,7 +205,6 @@ class Writer:
         elif changes:
             self._announce(changes)
         self._say(trial.error)
-        self._answered += len(group)
         _resolve(group)
         self._care(idle=False)
 

@@ -137,6 +137,7 @@ class Callbacks:
 
     def _judged(self, called: Called, headers: Headers, body: bytes) -> tuple[Evidence, Decide]:
         """What is kept of a callback, and what it asks for once the job's row is locked."""
+        self._kit.share.note_callback()
         evidence = self._evidence(called, headers, body)
         door = Door(Source.CALLBACK, evidence.id, evidence.at)
         rules = self._kit.rules

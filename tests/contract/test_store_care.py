@@ -280,21 +280,3 @@ def test_a_revoked_link_stays_revoked_and_concerns_its_job_alone(play: Play) -> 
         assert not await store.is_link_revoked("job_0002")
 
     play(scenario)
-
-
-def test_what_waits_for_its_commit_is_counted_and_is_none_when_it_is_answered(play: Play) -> None:
-    async def scenario(store: Store) -> None:
-        assert store.waiting == 0
-        go = threading.Event()
-
-        def slow(_: object) -> Change:
-            go.wait(10)
-            return Change()
-
-        held = [store.apply("job_x", slow), store.apply("job_x", lambda _: Change())]
-        assert store.waiting == 2
-        go.set()
-        await asyncio.gather(*held)
-        assert store.waiting == 0
-
-    play(scenario)

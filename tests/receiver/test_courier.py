@@ -5,8 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,12 +14,12 @@ from handlers.protocol import Done, Outcome, Parcel, TryLater
 from receiver import lane
 from receiver.courier import Courier
 from receiver.kit import Kit
-from receiver.lane import DEATHS, WAYS, Post
+from receiver.lane import DEATHS, Post
 from receiver.settings import HandlerConfig
+from receiver.share import Share
 from receiver.store.accounts import Rate
 from receiver.store.opening import open_store
-from receiver.store.protocol import Attempt, Change, Changed, Claimed, Finish, NewDelivery, Query, Store
-from receiver.store.store import SqlStore
+from receiver.store.protocol import Attempt, Changed, Finish, NewDelivery, Query, Store
 from receiver.ward import adopt
 from receiver.work import make_kit
 from schemas.values import replace
@@ -334,39 +334,42 @@ def test_an_outcome_that_cannot_be_recorded_costs_the_others_of_its_call_nothing
     play(tmp_path, scenario, before=before, driven=lambda config: replace(config, concurrency=1))
 
 
-def test_deliveries_give_way_to_what_waits_for_a_commit_but_not_for_long(
+def test_while_callbacks_need_the_processor_one_call_begins_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claimed_at: list[float] = []
-    claim = SqlStore.claim_deliveries
-
-    async def claim_then_write(self: SqlStore, handler: str, *args: Any, **kwargs: Any) -> list[Claimed]:
-        found = await claim(self, handler, *args, **kwargs)
-        if found:
-            claimed_at.append(time.monotonic())
-            writes.append(asyncio.ensure_future(self.apply("job_x", write_for_long)))
-        return found
-
     async def scenario(stage: Stage) -> None:
-        await events(stage.store, range(1, 2))
-        await stage.until(lambda: calls(stage, 1))
-        assert 0.09 * WAYS < time.monotonic() - claimed_at[0] < 3
-        assert stage.store.waiting > 0
-        await asyncio.wait(writes)
+        await events(stage.store, range(1, 4))
         await stage.until(lambda: stage.are("done"))
-        await stage.until(lambda: nothing_waits(stage.store))
+        starts = [at for at, _ in stage.team.calls]
+        assert len(starts) == 3
+        assert min(later - before for before, later in pairwise([0.0, *starts])) >= lane.WAY * 0.95
 
-    writes: list[asyncio.Future[object]] = []
-    monkeypatch.setattr(lane, "WAY", 0.1)
-    monkeypatch.setattr(SqlStore, "claim_deliveries", claim_then_write)
+    monkeypatch.setattr(Share, "is_used_up", True)
     play(tmp_path, scenario)
 
 
-async def nothing_waits(store: Store) -> bool:
-    return store.waiting == 0
+def test_a_call_that_gives_way_begins_as_soon_as_the_processor_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(stage: Stage) -> None:
+        await events(stage.store, range(1, 5))
+        await asyncio.sleep(0.3)
+        assert stage.team.calls == []
+        monkeypatch.setattr(Share, "is_used_up", False)
+        await stage.until(lambda: stage.are("done"))
+        assert len(stage.team.calls) == 4
+
+    monkeypatch.setattr(lane, "WAY", 60)
+    monkeypatch.setattr(Share, "is_used_up", True)
+    play(tmp_path, scenario)
 
 
-def write_for_long(_: object) -> Change:
-    """Decide nothing, in three seconds."""
-    time.sleep(3)
-    return Change()
+def test_news_that_are_late_give_way_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(stage: Stage) -> None:
+        await events(stage.store, range(1, 5))
+        await stage.until(lambda: stage.are("done"))
+        assert min(at for at, _ in stage.team.calls) >= lane.LATE / SECOND
+
+    monkeypatch.setattr(lane, "WAY", 60)
+    monkeypatch.setattr(Share, "is_used_up", True)
+    play(tmp_path, scenario, speed=60)

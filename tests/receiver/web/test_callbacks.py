@@ -7,6 +7,7 @@ from typing import Any
 
 from receiver.kit import Kit
 from receiver.settings import load
+from receiver.share import Share
 from receiver.store.opening import open_store
 from receiver.store.protocol import Query, Store
 from receiver.web.callbacks import Callbacks
@@ -67,6 +68,17 @@ def called(folder: Path, change: Callable[[Kit], Kit] = lambda kit: kit, *, gone
             return await scenario(store)
 
     return asyncio.run(main())
+
+
+def test_deliveries_are_told_of_a_callback(tmp_path: Path) -> None:
+    noted: list[str] = []
+
+    class Listening(Share):
+        def note_callback(self) -> None:
+            noted.append("called")
+
+    called(tmp_path, lambda kit: replace(kit, share=Listening()))
+    assert noted == ["called"]
 
 
 def test_a_callback_is_kept_and_counted_once(tmp_path: Path) -> None:
