@@ -51,7 +51,7 @@ cover: $(READY) ## all tests, then: 100 % of schemas and handlers, 95 % of recei
 	$(BIN)/coverage report --include='receiver/*' --fail-under=95
 
 faults: $(READY) ## crashes, power cuts, full disks, hostile clients
-	$(PYTEST) -q -m faults
+	$(PYTEST) -q -m faults -n 2 --dist worksteal
 
 bench: $(READY) ## measurements, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.steady
