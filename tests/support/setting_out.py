@@ -1,8 +1,8 @@
 """When calls set out, by the clock of their loop: what comes in late on a busy machine has set out in time."""
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from handlers.protocol import Download, Http
 from schemas.vendor import Answer
@@ -19,24 +19,11 @@ class SettingOut:
         """When calls to what begins so set out."""
         return [moment for called, moment in self._at if called.startswith(url)]
 
-    async def call(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        content: bytes = b"",
-        timeout: float = 15,
-        max_bytes: int = 65_536,
-    ) -> Answer:
+    async def call(self, method: str, url: str, **options: Any) -> Answer:
         """Make one call."""
         self._at.append((url, asyncio.get_running_loop().time()))
-        return await self._http.call(
-            method, url, headers=headers, content=content, timeout=timeout, max_bytes=max_bytes
-        )
+        return await self._http.call(method, url, **options)
 
-    def stream(
-        self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float, max_bytes: int
-    ) -> AbstractAsyncContextManager[Download]:
+    def stream(self, url: str, **options: Any) -> AbstractAsyncContextManager[Download]:
         """Open a GET."""
-        return self._http.stream(url, headers=headers, timeout=timeout, max_bytes=max_bytes)
+        return self._http.stream(url, **options)
