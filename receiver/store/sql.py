@@ -1,9 +1,10 @@
 """Many rows in one statement, said to each engine in the way that it takes fastest.
 
 sqlite3 lets go of the interpreter's lock at every step of a statement, and beside a busy web thread each time costs a
-wait: so rows go in as one `VALUES` list and come out as one JSON array, a single step each. PostgreSQL prepares a
-statement whose text stays the same: so rows go in as one array for each column. What is written here means the same
-on both engines; `?` stands for a value and `[?]` for "is among these".
+wait: so rows go in as `VALUES` lists and come out as one JSON array, a single step each. Reading the text of a long
+list takes SQLite as long as doing what it says: so lists have a power of two of rows, few enough texts to be kept
+ready. PostgreSQL prepares a statement whose text stays the same: so rows go in as one array for each column. What is
+written here means the same on both engines; `?` stands for a value and `[?]` for "is among these".
 """
 
 import sqlite3
@@ -19,8 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from receiver.store.rows import Row
 
-#: More values than this SQLite does not take in one statement (32,766 unless built otherwise).
-MOST_VALUES = 16_384
+#: So many rows go into one statement at the most, a power of two; SQLite takes 32,766 values unless built otherwise.
+MOST_ROWS = 256
 
 _json = Encoder().encode
 _rows_of = Decoder(list[Row]).decode
@@ -50,7 +51,8 @@ def update(connection: Connection, table: Table, columns: Sequence[str], rows: S
         connection.exec_driver_sql(_update_arrays(table, names), _by_column(rows))
         return
     for some in _runs(rows):
-        run(connection, _update_values(table, names, len(some)), _by_row(some), to_write=True)
+        text = _update_values(table, names, len(some))
+        run(connection, text, _by_row(some) if len(some) > 1 else (*some[0][1:], some[0][0]), to_write=True)
 
 
 def fetch(
@@ -128,8 +130,14 @@ def _is_postgres(connection: Connection) -> bool:
 
 
 def _runs(rows: Sequence[Row]) -> list[Sequence[Row]]:
-    size = MOST_VALUES // len(rows[0])
-    return [rows] if len(rows) <= size else [rows[start : start + size] for start in range(0, len(rows), size)]
+    """The rows in lists of a power of two, the longest first."""
+    runs: list[Sequence[Row]] = []
+    start = 0
+    while left := len(rows) - start:
+        size = min(MOST_ROWS, 1 << left.bit_length() - 1)
+        runs.append(rows[start : start + size])
+        start += size
+    return runs
 
 
 def _by_row(rows: Sequence[Row]) -> tuple[Any, ...]:
@@ -152,6 +160,8 @@ def _insert_values(table: Table, columns: tuple[str, ...], count: int, rest: str
 
 @lru_cache(512)
 def _update_values(table: Table, columns: tuple[str, ...], count: int) -> str:
+    if count == 1:  # half as long as the general form takes; the id comes last
+        return f"UPDATE {table.name} SET {','.join(f'{name}=?' for name in columns)} WHERE id = ?"  # noqa: S608
     values = _values(len(columns) + 1, count)
     return (
         f"WITH v(id,{','.join(columns)}) AS (VALUES {values}) "  # noqa: S608

@@ -2,11 +2,14 @@
 
 Usage: python -m tests.benchmarks.callbacks [ROUNDS]. One server process (`clipbell serve`), the client in a second
 one. Each callback: token, parse, settle, event, four deliveries, a ledger line, FULL commit on SQLite, then the 200.
+For the ratio both servers run, and the client calls them in turn, a burst each: a machine that is twice as slow for a
+second is so to both.
 """
 
 import asyncio
 import json
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,7 +29,9 @@ from tests.support.program import SECRET_KEY, Program, program
 
 JOBS = 6000
 #: Connections that call at once; the more there are, the more callbacks share a commit.
-CONNECTIONS = (64, 128)
+CONNECTIONS = (64, 128, 256)
+#: How many times as many requests the bare application gets, so that its bursts last about as long.
+BARE_REPEATS = 4
 PACED, RATE = 2000, 200
 CLIP = next(Path("receiver/simulator/clips").glob("*.mp4"))
 
@@ -102,28 +107,28 @@ def load(port: int, lines: str, *, rate: int | None = None, connections: int = C
     return found
 
 
-def of_bare(lines: str, connections: int, rate: int | None = None) -> dict[str, Any]:
-    """The yardstick's figures."""
+@contextmanager
+def bare() -> Iterator[int]:
+    """The yardstick; gives its port."""
     process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.bare"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        return load(int(process.stdout.readline()), lines, rate=rate, connections=connections)
+        yield int(process.stdout.readline())
     finally:
         process.terminate()
         process.wait()
 
 
-def of_clipbell(
-    stand: Stand, *, count: int, rate: int | None, work: bool, connections: int = CONNECTIONS[0]
-) -> tuple[dict[str, Any], str]:
-    """Our figures; with them the client's input."""
+@contextmanager
+def clipbell(stand: Stand, *, count: int, work: bool) -> Iterator[tuple[int, str]]:
+    """Our server with so many running jobs; gives its port and the client's input."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = asyncio.run(lay_out(folder, count, stand))
         with program(folder, {"vrex": "http://127.0.0.1:9"}, free_port()) as server:
             _configure(server, stand)
             server.start(*([] if work else ["--no-work"]))
-            return load(server.port, lines, rate=rate, connections=connections), lines
+            yield server.port, lines
 
 
 def _configure(server: Program, stand: Stand) -> None:
@@ -143,27 +148,39 @@ def free_port() -> int:
         return port
 
 
+def in_turn(lines: str, connections: int, ours: int, yardstick: int) -> list[tuple[float, float]]:
+    """Requests a second of each of our bursts, and of the yardstick's next to it."""
+    arguments = [connections, ours, 1, yardstick, BARE_REPEATS]
+    client = [sys.executable, "-m", "tests.benchmarks.in_turn", *map(str, arguments)]
+    done = subprocess.run(client, input=lines, capture_output=True, text=True, check=True, timeout=300)
+    return list(zip(*json.loads(done.stdout), strict=True))
+
+
 def main(rounds: int) -> None:
     """Print the figures."""
     with others() as stand:
         for connections in CONNECTIONS:
-            ratios = sorted(_ratio(stand, connections) for _ in range(rounds))
-            print(
-                f"ratio with {connections} connections, median of {rounds}: {ratios[rounds // 2]:.2f} (at least 0.25)"
-            )
-        paced, lines = of_clipbell(stand, count=PACED, rate=RATE, work=True)
-        bare = of_bare(lines, CONNECTIONS[0], RATE)
+            _print_ratio(stand, connections, rounds)
+        with clipbell(stand, count=PACED, work=True) as (port, lines):
+            paced = load(port, lines, rate=RATE)
+        with bare() as port:
+            yardstick = load(port, lines, rate=RATE)
     print(f"p99 at {RATE}/s while deliveries run: {paced['p99_ms']:.1f} ms (under 50), p50 {paced['p50_ms']:.1f} ms")
-    print(f"p99 of bare Starlette at the same pace: {bare['p99_ms']:.1f} ms, p50 {bare['p50_ms']:.1f} ms")
+    print(f"p99 of bare Starlette at the same pace: {yardstick['p99_ms']:.1f} ms, p50 {yardstick['p50_ms']:.1f} ms")
 
 
-def _ratio(stand: Stand, connections: int) -> float:
-    ours, lines = of_clipbell(stand, count=JOBS, rate=None, work=False, connections=connections)
-    bare = of_bare("\n".join([lines] * 4), connections)
-    ratio: float = ours["per_second"] / bare["per_second"]
-    speeds = f"clipbell {ours['per_second']:.0f}/s, bare Starlette {bare['per_second']:.0f}/s"
-    print(f"{connections} connections: {speeds}, ratio {ratio:.2f}", flush=True)
-    return ratio
+def _print_ratio(stand: Stand, connections: int, rounds: int) -> None:
+    bursts: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        with clipbell(stand, count=JOBS, work=False) as (ours, lines), bare() as yardstick:
+            bursts += in_turn(lines, connections, ours, yardstick)
+    our_speed, bare_speed = (statistics.median(speeds) for speeds in zip(*bursts, strict=True))
+    low, middle, high = statistics.quantiles([own / other for own, other in bursts], n=4)
+    print(
+        f"{connections} connections: clipbell {our_speed:.0f}/s, bare Starlette {bare_speed:.0f}/s, ratio {middle:.2f} "
+        f"(at least 0.25; half of {len(bursts)} bursts between {low:.2f} and {high:.2f})",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
