@@ -54,7 +54,6 @@ faults: $(READY) ## crashes, power cuts, full disks, hostile clients
 	$(PYTEST) -q -m faults -n 2 --dist worksteal
 
 bench: $(READY) ## measurements, as ratios within one run
-	$(BIN)/python -m tests.benchmarks.steady
 	$(BIN)/python -m tests.benchmarks.callbacks
 	$(BIN)/python -m tests.benchmarks.fan_out
 	$(BIN)/python -m tests.benchmarks.open_jobs

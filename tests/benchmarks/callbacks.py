@@ -13,11 +13,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from receiver import clock
 from receiver.store.opening import open_store
 from receiver.tokens import Tokens
 from schemas.job import Job, JobState
+from tests.benchmarks.steady import tail_of, watched
 from tests.support.program import SECRET_KEY, Program, program
 
 JOBS = 6000
@@ -33,7 +32,6 @@ CONNECTIONS = (64, 128, 256)
 #: How many times as many requests the bare application gets, so that its bursts last about as long.
 BARE_REPEATS = 4
 PACED, RATE = 2000, 200
-CLIP = next(Path("receiver/simulator/clips").glob("*.mp4"))
 
 
 @dataclass(frozen=True)
@@ -43,36 +41,23 @@ class Stand:
     port: int
 
 
-class _Other(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self._answer(b"ok", "text/plain")
-
-    def do_GET(self) -> None:
-        self._answer(CLIP.read_bytes(), "video/mp4")
-
-    def _answer(self, body: bytes, kind: str) -> None:
-        self.send_response(200)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the base class's name
-        """Say nothing."""
+@contextmanager
+def module(name: str) -> Iterator[int]:
+    """Run a server of the benchmarks in a process of its own; gives its port."""
+    process = subprocess.Popen([sys.executable, "-m", f"tests.benchmarks.{name}"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @contextmanager
 def others() -> Iterator[Stand]:
     """A server that takes messages and gives clips."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Other)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Stand(server.server_address[1])
-    server.shutdown()
-    server.server_close()
+    with module("stand") as port:
+        yield Stand(port)
 
 
 async def lay_out(folder: Path, count: int, stand: Stand) -> str:
@@ -108,27 +93,15 @@ def load(port: int, lines: str, *, rate: int | None = None, connections: int = C
 
 
 @contextmanager
-def bare() -> Iterator[int]:
-    """The yardstick; gives its port."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.bare"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def clipbell(stand: Stand, *, count: int, work: bool) -> Iterator[tuple[int, str]]:
-    """Our server with so many running jobs; gives its port and the client's input."""
+def clipbell(stand: Stand, *, count: int, work: bool) -> Iterator[tuple[Program, str]]:
+    """Our server with so many running jobs; gives it and the client's input."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = asyncio.run(lay_out(folder, count, stand))
         with program(folder, {"vrex": "http://127.0.0.1:9"}, free_port()) as server:
             _configure(server, stand)
             server.start(*([] if work else ["--no-work"]))
-            yield server.port, lines
+            yield server, lines
 
 
 def _configure(server: Program, stand: Stand) -> None:
@@ -161,19 +134,24 @@ def main(rounds: int) -> None:
     with others() as stand:
         for connections in CONNECTIONS:
             _print_ratio(stand, connections, rounds)
-        with clipbell(stand, count=PACED, work=True) as (port, lines):
-            paced = load(port, lines, rate=RATE)
-        with bare() as port:
+        with clipbell(stand, count=PACED, work=True) as (server, lines), watched() as watch:
+            paced = load(server.port, lines, rate=RATE)
+            for handler in server.handlers:
+                assert server.items("/v1/deliveries", handler=handler, state="done"), (
+                    f"nothing was delivered: {handler}"
+                )
+        with module("bare") as port:
             yardstick = load(port, lines, rate=RATE)
-    print(f"p99 at {RATE}/s while deliveries run: {paced['p99_ms']:.1f} ms (under 50), p50 {paced['p50_ms']:.1f} ms")
+    tail = tail_of(paced["calls"], watch.spans)
+    print(f"p99 at {RATE}/s while deliveries run: {tail} (under 50); p50 {paced['p50_ms']:.1f} ms")
     print(f"p99 of bare Starlette at the same pace: {yardstick['p99_ms']:.1f} ms, p50 {yardstick['p50_ms']:.1f} ms")
 
 
 def _print_ratio(stand: Stand, connections: int, rounds: int) -> None:
     bursts: list[tuple[float, float]] = []
     for _ in range(rounds):
-        with clipbell(stand, count=JOBS, work=False) as (ours, lines), bare() as yardstick:
-            bursts += in_turn(lines, connections, ours, yardstick)
+        with clipbell(stand, count=JOBS, work=False) as (ours, lines), module("bare") as yardstick:
+            bursts += in_turn(lines, connections, ours.port, yardstick)
     our_speed, bare_speed = (statistics.median(speeds) for speeds in zip(*bursts, strict=True))
     low, middle, high = statistics.quantiles([own / other for own, other in bursts], n=4)
     print(

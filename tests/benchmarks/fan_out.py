@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.callbacks import Stand, free_port, lay_out, load
+from tests.benchmarks.callbacks import Stand, free_port, lay_out, load, module
+from tests.benchmarks.steady import Tail, tail_of, watched
 from tests.support.program import CLIPBELL, Program, program
 
 ROUNDS = 3
@@ -89,8 +90,8 @@ def _drained(server: Program, handlers: list[str]) -> None:
         )
 
 
-def blocked() -> dict[str, Any]:
-    """The client's figures while a plug-in blocks the work's thread."""
+def blocked() -> tuple[dict[str, Any], Tail, dict[str, Any]]:
+    """The client's figures while a plug-in blocks the work's thread, and those of a bare application."""
     with tempfile.TemporaryDirectory() as name, sink() as (port, _):
         folder = Path(name)
         _install(folder)
@@ -99,9 +100,12 @@ def blocked() -> dict[str, Any]:
             server.serve = ["env", f"PYTHONPATH={folder}", CLIPBELL, "serve"]
             server.handlers = {"blocker": {"type": "blocker"}, "books": {"type": "ledger"}}
             server.start()
-            found = load(server.port, lines, rate=BLOCKED_PACE)
+            with watched() as watch:
+                found = load(server.port, lines, rate=BLOCKED_PACE)
             assert server.items("/v1/deliveries", handler="blocker", state="done"), "the plug-in was not called"
-            return found
+        with module("bare") as bare:
+            yardstick = load(bare, lines, rate=BLOCKED_PACE)
+    return found, tail_of(found["calls"], watch.spans), yardstick
 
 
 def _install(folder: Path) -> None:
@@ -129,11 +133,12 @@ def main(rounds: int) -> None:
         f"six handlers, one hanging and one failing: the other four's p99 is {p99(troubled) / p99(well):.2f} of their "
         f"own when all are well ({p99(troubled):.1f} and {p99(well):.1f} ms, {len(well)} arrivals each; at most 1.20)"
     )
-    found = blocked()
+    found, tail, yardstick = blocked()
     print(
-        f"p99 at {BLOCKED_PACE}/s while a plug-in blocks its thread: {found['p99_ms']:.1f} ms (under 50), "
+        f"p99 at {BLOCKED_PACE}/s while a plug-in blocks its thread: {tail} (under 50); "
         f"p50 {found['p50_ms']:.1f} ms, {found['per_second']:.0f}/s"
     )
+    print(f"p99 of bare Starlette at the same pace: {yardstick['p99_ms']:.1f} ms, p50 {yardstick['p50_ms']:.1f} ms")
 
 
 if __name__ == "__main__":

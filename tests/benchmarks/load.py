@@ -31,7 +31,11 @@ def request_of(line: str) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def worker(port: int, todo: Iterator[tuple[float, bytes]], began: float, seen: list[tuple[int, float]]) -> None:
+#: A call's status, when it began on the system's monotonic clock, and how many seconds it took.
+Call = tuple[int, float, float]
+
+
+async def worker(port: int, todo: Iterator[tuple[float, bytes]], began: float, seen: list[Call]) -> None:
     """Send what is due, one after another, on one connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for due, request in todo:
@@ -40,7 +44,7 @@ async def worker(port: int, todo: Iterator[tuple[float, bytes]], began: float, s
             await asyncio.sleep(wait)
         start = time.perf_counter()
         status = await post(reader, writer, request)
-        seen.append((status, time.perf_counter() - start))
+        seen.append((status, start, time.perf_counter() - start))
     writer.close()
 
 
@@ -48,19 +52,20 @@ async def main(port: int, connections: int, rate: float | None) -> None:
     """Post everything, and print how it went."""
     requests = [request_of(line) for line in sys.stdin]
     todo = ((number / rate if rate else 0.0, request) for number, request in enumerate(requests))
-    seen: list[tuple[int, float]] = []
+    seen: list[Call] = []
     began = time.perf_counter()
     await asyncio.gather(*(worker(port, todo, began, seen) for _ in range(connections)))
     seconds = time.perf_counter() - began
-    times = sorted(each for _, each in seen)
+    times = sorted(took for _, _, took in seen)
     print(
         json.dumps(
             {
                 "requests": len(seen),
-                "not_2xx": sum(not 200 <= status < 300 for status, _ in seen),
+                "not_2xx": sum(not 200 <= status < 300 for status, _, _ in seen),
                 "per_second": len(seen) / seconds,
                 "p50_ms": times[len(times) // 2] * 1000,
                 "p99_ms": times[int(len(times) * 0.99)] * 1000,
+                "calls": [(start, took) for _, start, took in seen],
             }
         )
     )

@@ -1,33 +1,108 @@
-"""How steady the machine itself is: what a p99 measured here can be expected to show.
+"""The machine's own pace, watched while something else is measured: when everything on it took several times as long.
 
-Usage: python -m tests.benchmarks.steady. A loop that only counts runs for some seconds; on a machine of its own each
-window of 10 ms counts about as far as the others. A shared one has slow windows, in which everything takes longer.
+A shared machine has such moments, whatever runs on it, and a p99 shows them before it shows anything else. So calls
+that met one are told apart. Usage: python -m tests.benchmarks.steady; it watches until its input ends, and prints a
+JSON list of the slow spans: from, to, in seconds of the system's monotonic clock.
 """
 
+import json
+import statistics
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-SECONDS, WINDOW = 5.0, 0.01
+#: The piece of work that is timed (about 0.1 ms), the seconds between two, and how many times its usual time is slow.
+STEPS, PAUSE, SLOW = 1_500, 0.004, 3.0
+Span = tuple[float, float]
 
 
-def windows() -> list[int]:
-    """How far each window counted."""
-    found = []
-    end = time.perf_counter() + SECONDS
-    while (now := time.perf_counter()) < end:
-        count = 0
-        while time.perf_counter() < now + WINDOW:
-            count += 1
-        found.append(count)
-    return sorted(found)
+class Probe(NamedTuple):
+    """One timed piece of work; `took`: its processor time, so that waiting for a processor does not count."""
+
+    began: float
+    ended: float
+    took: float
+
+
+def slow_spans(probes: Sequence[Probe]) -> list[Span]:
+    """From the end of the last usual piece of work to the beginning of the next."""
+    usual = statistics.median(probe.took for probe in probes)
+    spans: list[Span] = []
+    for before, probe, after in zip(probes, probes[1:], probes[2:], strict=False):
+        if probe.took > SLOW * usual:
+            joined = bool(spans) and spans[-1][1] >= before.ended
+            began = spans.pop()[0] if joined else before.ended
+            spans.append((began, after.began))
+    return spans
+
+
+def _probe() -> Probe:
+    began, cpu = time.perf_counter(), time.thread_time()
+    total = 0
+    for number in range(STEPS):
+        total += number * number
+    return Probe(began, time.perf_counter(), time.thread_time() - cpu)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What was seen; `spans` is there once the watch is over."""
+
+    spans: list[Span] = field(default_factory=list)
+
+
+@contextmanager
+def watched() -> Iterator[Watch]:
+    """Watch the machine from a process of its own."""
+    arguments = [sys.executable, "-m", "tests.benchmarks.steady"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        watch = Watch()
+        yield watch
+        watch.spans = [(began, ended) for began, ended in json.loads(process.communicate()[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The slowest hundredth of some calls, in milliseconds: of all, and of the `calm` part that met no slow moment."""
+
+    p99: float
+    p99_calm: float
+    calm: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.p99:.1f} ms, {self.p99_calm:.1f} ms of the {self.calm:.0%} that met no slow moment of the machine"
+        )
+
+
+def tail_of(calls: Sequence[tuple[float, float]], spans: Sequence[Span]) -> Tail:
+    """The tail of calls, each given as when it began and how many seconds it took."""
+    calm = [(began, took) for began, took in calls if not any(a < began + took and began < b for a, b in spans)]
+    return Tail(_p99(calls), _p99(calm), len(calm) / len(calls))
+
+
+def _p99(calls: Sequence[tuple[float, float]]) -> float:
+    return sorted(took for _, took in calls)[int(len(calls) * 0.99)] * 1000
 
 
 def main() -> None:
-    """Print the share of windows that were slow, and how slow the slowest hundredth was."""
-    found = windows()
-    usual = found[len(found) // 2]
-    slow = sum(count < usual / 2 for count in found) / len(found)
-    worst = usual / max(found[len(found) // 100], 1)
-    print(f"the machine: {slow:.1%} of windows of 10 ms at under half of the usual speed, 1% {worst:.1f} times slower")
+    """Watch until the input ends."""
+    over = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    probes = [_probe() for _ in range(3)]
+    while not over.wait(PAUSE):
+        probes.append(_probe())
+    print(json.dumps(slow_spans(probes)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+"""Slow moments of the machine are told apart from a slow program."""
+
+import time
+
+from tests.benchmarks.steady import Probe, slow_spans, tail_of, watched
+
+USUAL = 0.0001
+
+
+def _probes(*took: float) -> list[Probe]:
+    return [Probe(number, number + 0.5, each) for number, each in enumerate(took)]
+
+
+def test_slow_moments_reach_from_one_usual_piece_of_work_to_the_next() -> None:
+    took = [USUAL] * 20
+    took[5] = took[6] = took[12] = 4 * USUAL
+    assert slow_spans(_probes(*took)) == [(4.5, 7), (11.5, 13)]
+    assert slow_spans(_probes(*[USUAL, 2 * USUAL] * 10)) == []
+
+
+def test_a_call_that_meets_a_slow_moment_is_told_apart_and_one_that_is_late_by_itself_is_not() -> None:
+    usual = [(float(number), 0.001) for number in range(98)]
+    slow, met, late = [(200.4, 201.0)], (200.0, 0.5), (300.0, 0.2)
+    assert tail_of([*usual, met], []).p99 == 500
+    assert tail_of([*usual, met], slow).p99_calm == 1
+    assert tail_of([*usual, met, late], slow).p99_calm == 200
+    assert "1.0 ms of the 99%" in str(tail_of([*usual, met], slow))
+
+
+def test_the_watch_ends_with_what_is_measured() -> None:
+    began = time.perf_counter()
+    with watched() as watch:
+        time.sleep(0.3)
+    assert all(began < since < until for since, until in watch.spans)
