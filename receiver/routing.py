@@ -58,7 +58,7 @@ class Router:
 
     def told(self, event: Event, *, but: str | None = None) -> Told:
         """The event with a delivery for each target of each handler that wants it, except the handler `but`."""
-        end = _first_end(event) if any(route.perishable for route in self.routes) else None
+        end = _first_end(event)
         deliveries = [
             NewDelivery(self.mint("dlv_"), route.handler, target, end if route.perishable else None)
             for route in self.routes
@@ -78,4 +78,4 @@ class Router:
 
 
 def _first_end(event: Event) -> int | None:
-    return min((micros(v.expires_at) for v in event.videos if v.expires_at), default=None)
+    return min([micros(v.expires_at) for v in event.videos if v.expires_at], default=None)

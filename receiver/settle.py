@@ -211,4 +211,6 @@ def mended(job: Job, now: int, rules: Rules, *, ended: bool = False) -> tuple[Al
         codes.append("job.unknown")  # it stands on where the job was given up as unknown
     if job.state is JobState.ABANDONED:
         codes.append("job.abandoned")
+    if not codes:
+        return ()
     return tuple(rules.alarm.cleared(Notice(code, job.id, now, job), f"{job.id} moved on") for code in codes)

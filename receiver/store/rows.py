@@ -172,6 +172,12 @@ def changed_columns(old: Job, new: Job) -> dict[str, Any]:
 _all_fields, _ALL_PARTS = attrgetter(*_PARTS), tuple(_PARTS.values())
 
 
+# looked up here in a fraction of the time that an enumeration's own call takes
+_STATES = {each.value: each for each in JobState}
+_ORIGINS = {each.value: each for each in Origin}
+_SOURCES = {each.value: each for each in Source}
+
+
 def job_of(row: Row) -> Job:
     """A job out of a row of `JOB_COLUMNS`."""
     (
@@ -184,9 +190,9 @@ def job_of(row: Row) -> Job:
         id=id_,
         vendor=vendor,
         account=account,
-        state=JobState(state),
+        state=_STATES[state],
         created_at=created_at,
-        origin=Origin(origin),
+        origin=_ORIGINS[origin],
         vendor_job_id=vendor_job_id,
         prompt=order.prompt,
         model=model,
@@ -200,7 +206,7 @@ def job_of(row: Row) -> Job:
         failure=found.failure,
         overdue_at=overdue_at,
         callback=bool(callback),
-        settled_by=Source(settled_by) if settled_by else None,
+        settled_by=_SOURCES[settled_by] if settled_by else None,
         submitted_at=submitted_at,
         settled_at=settled_at,
         idempotency_key=idempotency_key,

@@ -48,7 +48,6 @@ from receiver.store.protocol import (
     Totals,
 )
 from receiver.store.readers import Readers
-from receiver.store.trials import Trial
 from receiver.store.writer import Tx, Verdict, Writer
 from schemas.errors import StoreUnavailable
 from schemas.event import Event
@@ -353,13 +352,12 @@ def run_steps(tx: Tx, steps: Sequence[Step]) -> list[Verdict]:
     whole = Batch(tx, steps)
     verdicts = []
     for step in steps:
-        verdict = Verdict()
-        with Trial() as trial:
-            verdict.result = step.decide(whole)
-        verdict.error = trial.error
-        if trial.error is None:
-            # outside of the trial: what fails here may be half done, and undoes the whole batch
-            verdict.result = step.ask(whole, verdict.result)
-        verdicts.append(verdict)
+        try:
+            decided = step.decide(whole)
+        except Exception as error:  # noqa: BLE001 - it is this step's alone, and goes to its caller
+            verdicts.append(Verdict(error=error))
+        else:
+            # what fails here may be half done, and undoes the whole batch
+            verdicts.append(Verdict(step.ask(whole, decided)))
     whole.flush()
     return verdicts

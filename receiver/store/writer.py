@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from receiver import clock
@@ -80,16 +81,14 @@ class Planner(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(Struct, eq=False):
     """How a step ended."""
 
     result: Any = None
     error: Exception | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Member:
+class Member(Struct, eq=False):
     """One caller's part of a group: a step for the planner, or a piece of work of its own."""
 
     future: asyncio.Future[Any]
