@@ -82,10 +82,9 @@ async def lay_out(folder: Path, count: int, stand: Stand) -> str:
     return "\n".join(lines)
 
 
-def load(port: int, lines: str, *, rate: int | None = None, connections: int = CONNECTIONS[0]) -> dict[str, Any]:
-    """Run the client."""
-    arguments = [sys.executable, "-m", "tests.benchmarks.load", str(port), str(connections)]
-    arguments += [str(rate)] if rate else []
+def load(port: int, lines: str, *, rate: int) -> dict[str, Any]:
+    """Run the client at a pace."""
+    arguments = [sys.executable, "-m", "tests.benchmarks.load", str(port), str(CONNECTIONS[0]), str(rate)]
     done = subprocess.run(arguments, input=lines, capture_output=True, text=True, check=True, timeout=300)
     found: dict[str, Any] = json.loads(done.stdout)
     assert found["not_2xx"] == 0, found
@@ -144,7 +143,12 @@ def main(rounds: int) -> None:
             yardstick = load(port, lines, rate=RATE)
     tail = tail_of(paced["calls"], watch.spans)
     print(f"p99 at {RATE}/s while deliveries run: {tail} (under 50); p50 {paced['p50_ms']:.1f} ms")
-    print(f"p99 of bare Starlette at the same pace: {yardstick['p99_ms']:.1f} ms, p50 {yardstick['p50_ms']:.1f} ms")
+    print(of_bare(yardstick))
+
+
+def of_bare(yardstick: dict[str, Any]) -> str:
+    """The yardstick's figures in words."""
+    return f"p99 of bare Starlette at the same pace: {yardstick['p99_ms']:.1f} ms, p50 {yardstick['p50_ms']:.1f} ms"
 
 
 def _print_ratio(stand: Stand, connections: int, rounds: int) -> None:

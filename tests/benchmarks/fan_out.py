@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.callbacks import Stand, free_port, lay_out, load, module
-from tests.benchmarks.steady import Tail, tail_of, watched
+from tests.benchmarks.callbacks import Stand, free_port, lay_out, load, module, of_bare
+from tests.benchmarks.steady import Tail, p99, tail_of, watched
 from tests.support.program import CLIPBELL, Program, program
 
 ROUNDS = 3
@@ -116,11 +116,6 @@ def _install(folder: Path) -> None:
     (facts / "entry_points.txt").write_text("[clipbell.handlers]\nblocker = blocking_plug_in:HANDLER\n")
 
 
-def p99(ages: list[float]) -> float:
-    """What 99 of 100 do not exceed."""
-    return sorted(ages)[int(len(ages) * 0.99)]
-
-
 def main(rounds: int) -> None:
     """Print the figures."""
     well: list[float] = []
@@ -138,7 +133,7 @@ def main(rounds: int) -> None:
         f"p99 at {BLOCKED_PACE}/s while a plug-in blocks its thread: {tail} (under 50); "
         f"p50 {found['p50_ms']:.1f} ms, {found['per_second']:.0f}/s"
     )
-    print(f"p99 of bare Starlette at the same pace: {yardstick['p99_ms']:.1f} ms, p50 {yardstick['p50_ms']:.1f} ms")
+    print(of_bare(yardstick))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """The client of the benchmarks, in a process of its own: posts bodies over kept connections and times each answer.
 
-Usage: python -m tests.benchmarks.load PORT CONNECTIONS [RATE] < lines of {"path", "body"}; prints one JSON object.
-With RATE the requests are sent at that pace (open loop), else as fast as answers come. Raw sockets, since an HTTP
-library would be the slowest part.
+Usage: python -m tests.benchmarks.load PORT CONNECTIONS RATE < lines of {"path", "body"}; prints one JSON object. The
+requests are sent at that pace (open loop). Raw sockets, since an HTTP library would be the slowest part.
 """
 
 import asyncio
 import json
+import statistics
 import sys
 import time
 from collections.abc import Iterator
+
+from tests.benchmarks.steady import p99
 
 
 async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
@@ -48,23 +50,22 @@ async def worker(port: int, todo: Iterator[tuple[float, bytes]], began: float, s
     writer.close()
 
 
-async def main(port: int, connections: int, rate: float | None) -> None:
+async def main(port: int, connections: int, rate: float) -> None:
     """Post everything, and print how it went."""
     requests = [request_of(line) for line in sys.stdin]
-    todo = ((number / rate if rate else 0.0, request) for number, request in enumerate(requests))
+    todo = ((number / rate, request) for number, request in enumerate(requests))
     seen: list[Call] = []
     began = time.perf_counter()
     await asyncio.gather(*(worker(port, todo, began, seen) for _ in range(connections)))
     seconds = time.perf_counter() - began
-    times = sorted(took for _, _, took in seen)
+    times = [took * 1000 for _, _, took in seen]
     print(
         json.dumps(
             {
-                "requests": len(seen),
                 "not_2xx": sum(not 200 <= status < 300 for status, _, _ in seen),
                 "per_second": len(seen) / seconds,
-                "p50_ms": times[len(times) // 2] * 1000,
-                "p99_ms": times[int(len(times) * 0.99)] * 1000,
+                "p50_ms": statistics.median(times),
+                "p99_ms": p99(times),
                 "calls": [(start, took) for _, start, took in seen],
             }
         )
@@ -72,4 +73,4 @@ async def main(port: int, connections: int, rate: float | None) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else None))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))

@@ -1,8 +1,8 @@
 """The machine's own pace, watched while something else is measured: when everything on it took several times as long.
 
 A shared machine has such moments, whatever runs on it, and a p99 shows them before it shows anything else. So calls
-that met one are told apart. Usage: python -m tests.benchmarks.steady; it watches until its input ends, and prints a
-JSON list of the slow spans: from, to, in seconds of the system's monotonic clock.
+that met one are told apart. Usage: python -m tests.benchmarks.steady SLOW; it watches until its input ends, and prints
+a JSON list of the slow spans: from, to, in seconds of the system's monotonic clock.
 """
 
 import json
@@ -29,12 +29,12 @@ class Probe(NamedTuple):
     took: float
 
 
-def slow_spans(probes: Sequence[Probe]) -> list[Span]:
+def slow_spans(probes: Sequence[Probe], slow: float = SLOW) -> list[Span]:
     """From the end of the last usual piece of work to the beginning of the next."""
     usual = statistics.median(probe.took for probe in probes)
     spans: list[Span] = []
     for before, probe, after in zip(probes, probes[1:], probes[2:], strict=False):
-        if probe.took > SLOW * usual:
+        if probe.took > slow * usual:
             joined = bool(spans) and spans[-1][1] >= before.ended
             began = spans.pop()[0] if joined else before.ended
             spans.append((began, after.began))
@@ -57,9 +57,9 @@ class Watch:
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
-    """Watch the machine from a process of its own."""
-    arguments = [sys.executable, "-m", "tests.benchmarks.steady"]
+def watched(slow: float = SLOW) -> Iterator[Watch]:
+    """Watch the machine from a process of its own; what takes `slow` times as long as usual is slow."""
+    arguments = [sys.executable, "-m", "tests.benchmarks.steady", str(slow)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         watch = Watch()
         yield watch
@@ -83,14 +83,16 @@ class Tail:
 def tail_of(calls: Sequence[tuple[float, float]], spans: Sequence[Span]) -> Tail:
     """The tail of calls, each given as when it began and how many seconds it took."""
     calm = [(began, took) for began, took in calls if not any(a < began + took and began < b for a, b in spans)]
-    return Tail(_p99(calls), _p99(calm), len(calm) / len(calls))
+    whole, part = (p99([took * 1000 for _, took in some]) for some in (calls, calm))
+    return Tail(whole, part, len(calm) / len(calls))
 
 
-def _p99(calls: Sequence[tuple[float, float]]) -> float:
-    return sorted(took for _, took in calls)[int(len(calls) * 0.99)] * 1000
+def p99(values: Sequence[float]) -> float:
+    """What 99 of 100 do not exceed."""
+    return sorted(values)[int(len(values) * 0.99)]
 
 
-def main() -> None:
+def main(slow: float) -> None:
     """Watch until the input ends."""
     over = threading.Event()
 
@@ -102,8 +104,8 @@ def main() -> None:
     probes = [_probe() for _ in range(3)]
     while not over.wait(PAUSE):
         probes.append(_probe())
-    print(json.dumps(slow_spans(probes)))
+    print(json.dumps(slow_spans(probes, slow)))
 
 
 if __name__ == "__main__":
-    main()
+    main(float(sys.argv[1]))

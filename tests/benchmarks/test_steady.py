@@ -27,8 +27,11 @@ def test_a_call_that_meets_a_slow_moment_is_told_apart_and_one_that_is_late_by_i
     assert "1.0 ms of the 99%" in str(tail_of([*usual, met], slow))
 
 
-def test_the_watch_ends_with_what_is_measured() -> None:
+def test_the_watch_lasts_as_long_as_what_is_measured() -> None:
     began = time.perf_counter()
-    with watched() as watch:
-        time.sleep(0.3)
-    assert all(began < since < until for since, until in watch.spans)
+    # to one watch everything is slow, and so all of its time one slow moment; to the other nothing
+    with watched(slow=0) as to_all, watched(slow=1e6) as to_none:
+        time.sleep(1)
+    [(since, until)] = to_all.spans
+    assert began < since < until < time.perf_counter()
+    assert to_none.spans == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, create_engine
 
-from receiver.store import sql
+from receiver.store import sql, tables
 
 THINGS = Table("things", MetaData(), Column("id", Text, primary_key=True), Column("n", Integer), Column("word", Text))
 
@@ -41,6 +41,11 @@ def test_an_update_of_one_row_leaves_the_others_alone(connection: Connection) ->
     sql.insert(connection, THINGS, ("id", "n", "word"), [("a", 1, "x"), ("b", 2, "y")])
     sql.update(connection, THINGS, ("n",), [("b", 3)])
     assert _all(connection) == [("a", 1, "x"), ("b", 3, "y")]
+
+
+def test_the_longest_list_of_the_widest_rows_is_not_too_long_for_sqlite() -> None:
+    widest = max(len(table.columns) for table in tables.metadata.tables.values())
+    assert sql.MOST_ROWS * widest * 3 < 32_766
 
 
 def test_groups_of_any_size_are_said_in_a_few_texts(connection: Connection) -> None:
