@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import format_datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pydantic import Field, SecretStr, field_validator
@@ -143,6 +144,12 @@ def preview(options: EmailOptions, tools: Tools, parcels: Sequence[Parcel], pict
     return of_mail(render(mail, options, tools, picture))
 
 
+def prepare() -> None:
+    """Load the client, and compile the page."""
+    import_module("aiosmtplib")
+    page.template()
+
+
 HANDLER = HandlerType(
     name="email",
     options=EmailOptions,
@@ -157,4 +164,5 @@ HANDLER = HandlerType(
     concurrency=4,
     timeout=90,
     preview=preview,
+    prepare=prepare,
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from handlers.ledger_file import clip_of_event, keep
+from handlers.ledger_file import clip_of_event, keep, prepare
 from handlers.protocol import VIDEO_EVENTS, Done, HandlerType, Options, Outcome, Parcel, Tools, TryLater
 
 
@@ -59,4 +59,5 @@ HANDLER = HandlerType(
     max_batch=50,
     # one writer at a time: others would only wait for the file
     concurrency=1,
+    prepare=prepare,
 )

@@ -125,6 +125,14 @@ VIEWS = {
 }
 
 
+def prepare() -> None:
+    """Load what writes the file, and have it make the tables once."""
+    from sqlite_utils import Database
+
+    with closing(sqlite3.connect(":memory:")) as connection:
+        _make_tables(Database(connection))
+
+
 def write(
     path: Path,
     jobs: Iterable[Mapping[str, Any]],

@@ -104,7 +104,8 @@ font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif">Sent by 
 
 
 @cache  # compiled once; the same for everybody
-def _template() -> "Template":
+def template() -> "Template":
+    """The page, ready to be filled in."""
     from jinja2 import Environment, StrictUndefined
 
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
@@ -112,7 +113,7 @@ def _template() -> "Template":
 
 def html(heading: str, stories: Sequence[Story], picture: str | None = None) -> str:
     """Show one story at length, or many with a line each; `picture`: the content id of the one story's."""
-    return _template().render(
+    return template().render(
         heading=heading,
         preheader=stories[0].line if len(stories) == 1 else "",
         stories=stories,

@@ -261,6 +261,8 @@ class HandlerType:
     perishable: bool = False
     #: Shows people how its messages look; None where it tells nobody.
     preview: Preview | None = None
+    #: Does once, before the server takes calls, what its first delivery would take long for: heavy imports above all.
+    prepare: Callable[[], None] | None = None
 
 
 def outcome_of(answer: Answer, now: datetime) -> Outcome:

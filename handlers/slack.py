@@ -11,6 +11,7 @@ https://docs.slack.dev/apis/web-api/rate-limits
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
@@ -98,6 +99,11 @@ def preview(_: SlackOptions, tools: Tools, parcels: Sequence[Parcel], picture: b
     return of_blocks(render(parcels[0].event, parcels[0].elapsed, tools.clip_link, address), picture)
 
 
+def prepare() -> None:
+    """Load the models of messages."""
+    import_module("slack_sdk.models.blocks")
+
+
 HANDLER = HandlerType(
     name="slack",
     options=SlackOptions,
@@ -108,4 +114,5 @@ HANDLER = HandlerType(
     concurrency=1,
     timeout=120,
     preview=preview,
+    prepare=prepare,
 )

@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
@@ -114,6 +115,11 @@ def preview(_: WebhookOptions, tools: Tools, parcels: Sequence[Parcel], picture:
     return "\n".join(of_text(json.dumps(json.loads(render(p.event)), indent=2, ensure_ascii=False)) for p in parcels)
 
 
+def prepare() -> None:
+    """Load the signer."""
+    import_module("standardwebhooks")
+
+
 HANDLER = HandlerType(
     name="webhook",
     options=WebhookOptions,
@@ -122,4 +128,5 @@ HANDLER = HandlerType(
     events=VIDEO_EVENTS,
     concurrency=4,
     preview=preview,
+    prepare=prepare,
 )

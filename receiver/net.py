@@ -15,9 +15,11 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+import anyio
+import anyio.lowlevel
 import certifi
 import h11
 import httpcore
@@ -121,10 +123,6 @@ class Net:
     async def aclose(self) -> None:
         """Let go of what is held: nothing, since every call closes its own connection."""
 
-    @cached_property
-    def _ssl(self) -> ssl.SSLContext:
-        return self._given_ssl or _trusting()
-
     def _prepared(
         self,
         method: str,
@@ -195,7 +193,9 @@ class Net:
         if target.scheme == "http":
             return stream
         try:
-            return await stream.start_tls(self._ssl, server_hostname=target.host.rstrip("."), timeout=seconds)
+            return await stream.start_tls(
+                self._given_ssl or _trusting(), server_hostname=target.host.rstrip("."), timeout=seconds
+            )
         except BaseException:
             await stream.aclose()
             raise
@@ -281,6 +281,13 @@ def _readable(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
+async def prepare() -> None:
+    """Load once what the first call would take long for, and hold callbacks up."""
+    _trusting()
+    await anyio.lowlevel.checkpoint()  # anyio loads what it needs for a kind of loop at the first wait on it
+
+
+@cache
 def _trusting() -> ssl.SSLContext:
     """The system's certificates (an operator's own among them) and Mozilla's, since a slim image has none."""
     context = ssl.create_default_context()

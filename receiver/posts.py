@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from handlers.protocol import Http, Tools, Turns
 from receiver import clock
 from receiver.kit import Kit
@@ -14,6 +16,8 @@ from receiver.settings import Settings
 from receiver.showing import Showing
 from receiver.store.protocol import Query
 from receiver.web.shapes import line_json
+
+log = structlog.get_logger("clipbell.posts")
 
 
 def routes_of(settings: Settings) -> list[Route]:
@@ -30,6 +34,17 @@ def routes_of(settings: Settings) -> list[Route]:
         )
         for config in settings.handlers.values()
     ]
+
+
+def prepare(settings: Settings) -> None:
+    """Have the types of the configured handlers do what would take long the first time, and hold callbacks up."""
+    for kind in {config.type.name: config.type for config in settings.handlers.values()}.values():
+        if kind.prepare is None:
+            continue
+        try:
+            kind.prepare()
+        except Exception as error:  # noqa: BLE001 - foreign code; its first delivery fails in the same way, and tells
+            log.warning("handler type not prepared", type=kind.name, error=type(error).__name__)
 
 
 def make_posts(kit: Kit, looker: Looker) -> list[Post]:

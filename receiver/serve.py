@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from receiver import clock, log, registry
+from receiver import clock, log, net, posts, registry
 from receiver.loops import new_loop
 from receiver.secrets_of import secrets_of
 from receiver.settings import Settings
@@ -100,6 +100,9 @@ async def _serve(settings: Settings, *, work: bool) -> int:
 
 
 async def _begin(settings: Settings, store: Store, worker: WorkThread | None) -> None:
+    await net.prepare()
+    if worker is not None:
+        posts.prepare(settings)
     await store.release_leases(clock.micros())
     _calm_collector()
     savers = [h for h in settings.handlers.values() if h.type.name == "downloader" and EventType.COMPLETED in h.events]

@@ -5,9 +5,11 @@ import itertools
 from pathlib import Path
 from typing import cast
 
+from structlog.testing import capture_logs
+
 from receiver.looker import Looker
 from receiver.net import Net
-from receiver.posts import make_posts
+from receiver.posts import make_posts, prepare
 from receiver.store.opening import open_store
 from receiver.work import make_kit
 from schemas.values import replace
@@ -46,3 +48,20 @@ def test_two_sections_with_one_webhook_post_once_a_second_together(tmp_path: Pat
     # one that is another's does not wait for them
     assert len(other.seen) == 2
     assert other.seen[1].at < shared.seen[2].at
+
+
+def test_each_type_prepares_once_and_one_that_cannot_is_no_reason_to_stop(tmp_path: Path) -> None:
+    settings = configured(tmp_path, TOP + section("a", "http://127.0.0.1:1") + section("b", "http://127.0.0.1:2"))
+    called: list[str] = []
+
+    def fail() -> None:
+        called.append("slack")
+        raise ImportError("a module with a secret in its name")
+
+    handlers = {n: replace(c, type=replace(c.type, prepare=fail)) for n, c in settings.handlers.items()}
+    with capture_logs() as said:
+        prepare(replace(settings, handlers=handlers))
+    assert called == ["slack"]
+    assert said == [
+        {"event": "handler type not prepared", "type": "slack", "error": "ImportError", "log_level": "warning"}
+    ]
