@@ -16,10 +16,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.benchmarks.callbacks import Stand, free_port, lay_out, load, module, of_bare
-from tests.benchmarks.steady import Tail, p99, tail_of, watched
+from tests.benchmarks.callbacks import Paced, Stand, free_port, lay_out, load, module, told
+from tests.benchmarks.steady import p99, tail_of, watched
 from tests.support.program import CLIPBELL, Program, program
 
 ROUNDS = 3
@@ -90,8 +89,8 @@ def _drained(server: Program, handlers: list[str]) -> None:
         )
 
 
-def blocked() -> tuple[dict[str, Any], Tail, dict[str, Any]]:
-    """The client's figures while a plug-in blocks the work's thread, and those of a bare application."""
+def blocked() -> Paced:
+    """Have callbacks come at a pace while a plug-in blocks the work's thread."""
     with tempfile.TemporaryDirectory() as name, sink() as (port, _):
         folder = Path(name)
         _install(folder)
@@ -105,7 +104,7 @@ def blocked() -> tuple[dict[str, Any], Tail, dict[str, Any]]:
             assert server.items("/v1/deliveries", handler="blocker", state="done"), "the plug-in was not called"
         with module("bare") as bare:
             yardstick = load(bare, lines, rate=BLOCKED_PACE)
-    return found, tail_of(found["calls"], watch.spans), yardstick
+    return Paced(tail_of(found["calls"], watch.spans), found, yardstick)
 
 
 def _install(folder: Path) -> None:
@@ -128,12 +127,7 @@ def main(rounds: int) -> None:
         f"six handlers, one hanging and one failing: the other four's p99 is {p99(troubled) / p99(well):.2f} of their "
         f"own when all are well ({p99(troubled):.1f} and {p99(well):.1f} ms, {len(well)} arrivals each; at most 1.20)"
     )
-    found, tail, yardstick = blocked()
-    print(
-        f"p99 at {BLOCKED_PACE}/s while a plug-in blocks its thread: {tail} (under 50); "
-        f"p50 {found['p50_ms']:.1f} ms, {found['per_second']:.0f}/s"
-    )
-    print(of_bare(yardstick))
+    told(f"p99 at {BLOCKED_PACE}/s while a plug-in blocks its thread", [blocked() for _ in range(rounds)])
 
 
 if __name__ == "__main__":

@@ -74,10 +74,19 @@ class Tail:
     p99_calm: float
     calm: float
 
-    def __str__(self) -> str:
-        return (
-            f"{self.p99:.1f} ms, {self.p99_calm:.1f} ms of the {self.calm:.0%} that met no slow moment of the machine"
-        )
+
+def tails_told(tails: Sequence[Tail]) -> str:
+    """What several rounds came to, in words: the medians of their tails, and between what these lie."""
+    whole, part = ([tail.p99 for tail in tails], [tail.p99_calm for tail in tails])
+    calm = statistics.mean(tail.calm for tail in tails)
+    return (
+        f"median of {len(tails)} rounds {_spread(whole)}; "
+        f"{_spread(part)} of the {calm:.0%} that met no slow moment of the machine"
+    )
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.1f} ms ({min(values):.1f} to {max(values):.1f})"
 
 
 def tail_of(calls: Sequence[tuple[float, float]], spans: Sequence[Span]) -> Tail:

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.benchmarks.steady import Probe, slow_spans, tail_of, watched
+from tests.benchmarks.steady import Probe, Tail, slow_spans, tail_of, tails_told, watched
 
 USUAL = 0.0001
 
@@ -24,7 +24,12 @@ def test_a_call_that_meets_a_slow_moment_is_told_apart_and_one_that_is_late_by_i
     assert tail_of([*usual, met], []).p99 == 500
     assert tail_of([*usual, met], slow).p99_calm == 1
     assert tail_of([*usual, met, late], slow).p99_calm == 200
-    assert "1.0 ms of the 99%" in str(tail_of([*usual, met], slow))
+
+
+def test_rounds_are_told_with_all_that_they_span() -> None:
+    tails = [Tail(70.0, 20.0, 0.9), Tail(40.0, 30.0, 1.0), Tail(45.0, 10.0, 0.95)]
+    told = "median of 3 rounds 45.0 ms (40.0 to 70.0); 20.0 ms (10.0 to 30.0) of the 95% that met"
+    assert tails_told(tails).startswith(told)
 
 
 def test_the_watch_lasts_as_long_as_what_is_measured() -> None:
