@@ -23,6 +23,7 @@ from receiver import clock
 from receiver.store.opening import open_store
 from receiver.tokens import Tokens
 from schemas.job import Job, JobState
+from tests.benchmarks.cores import alone, keep_apart
 from tests.benchmarks.steady import Tail, tail_of, tails_told, watched
 from tests.support.program import SECRET_KEY, Program, program
 
@@ -52,9 +53,10 @@ class Paced:
 
 
 @contextmanager
-def module(name: str) -> Iterator[int]:
+def module(name: str, *, measured: bool = True) -> Iterator[int]:
     """Run a server of the benchmarks in a process of its own; gives its port."""
-    process = subprocess.Popen([sys.executable, "-m", f"tests.benchmarks.{name}"], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", f"tests.benchmarks.{name}"]
+    process = subprocess.Popen(alone(command) if measured else command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield int(process.stdout.readline())
@@ -66,7 +68,7 @@ def module(name: str) -> Iterator[int]:
 @contextmanager
 def others() -> Iterator[Stand]:
     """A server that takes messages and gives clips."""
-    with module("stand") as port:
+    with module("stand", measured=False) as port:
         yield Stand(port)
 
 
@@ -121,6 +123,7 @@ def _configure(server: Program, stand: Stand) -> None:
         "boss": {"type": "slack", "url": f"http://127.0.0.1:{stand.port}/b"},
         "books": {"type": "ledger"},
     }
+    server.serve = alone(server.serve)
 
 
 def free_port() -> int:
@@ -141,6 +144,7 @@ def in_turn(lines: str, connections: int, ours: int, yardstick: int) -> list[tup
 
 def main(rounds: int) -> None:
     """Print the figures."""
+    keep_apart()
     with others() as stand:
         for connections in CONNECTIONS:
             _print_ratio(stand, connections, rounds)

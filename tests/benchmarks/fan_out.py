@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.callbacks import Paced, Stand, free_port, lay_out, load, module, told
+from tests.benchmarks.cores import alone, keep_apart
 from tests.benchmarks.steady import p99, tail_of, watched
 from tests.support.program import CLIPBELL, Program, program
 
@@ -70,6 +71,7 @@ def arrivals(paths: dict[str, str]) -> list[float]:
                 handler: {"type": "webhook", "url": f"http://127.0.0.1:{port}{path}", "secret": SECRET}
                 for handler, path in paths.items()
             }
+            server.serve = alone(server.serve)
             server.start()
             load(server.port, lines, rate=PACE)
             _drained(server, [handler for handler, path in paths.items() if path in OTHERS])
@@ -96,7 +98,7 @@ def blocked() -> Paced:
         _install(folder)
         lines = asyncio.run(lay_out(folder, BLOCKED, Stand(port)))
         with program(folder, {"vrex": "http://127.0.0.1:9"}, free_port()) as server:
-            server.serve = ["env", f"PYTHONPATH={folder}", CLIPBELL, "serve"]
+            server.serve = alone(["env", f"PYTHONPATH={folder}", CLIPBELL, "serve"])
             server.handlers = {"blocker": {"type": "blocker"}, "books": {"type": "ledger"}}
             server.start()
             with watched() as watch:
@@ -117,6 +119,7 @@ def _install(folder: Path) -> None:
 
 def main(rounds: int) -> None:
     """Print the figures."""
+    keep_apart()
     well: list[float] = []
     troubled: list[float] = []
     for number in range(rounds):
