@@ -259,6 +259,21 @@ def the_same_key_twice_has_one_effect(trial: Trial) -> None:
     hold(effects(trial.stage) != once, "another event with another key left nothing new: it was taken for the first")
 
 
+def it_prepares_once_for_all_that_are_configured(trial: Trial) -> None:
+    """The program calls prepare() before it takes calls, for however many handlers of the type are configured."""
+    prepare: Callable[[], object] | None = trial.kind.prepare
+    if prepare is None:
+        return
+    try:
+        returned = prepare()
+    except Exception as error:
+        raise Broken(f"prepare() raised {said_of(error)}; what is missing is for deliver() to tell") from error
+    hold(
+        returned is None,
+        "prepare() gives something back, and nobody takes it; make it a plain def that returns nothing",
+    )
+
+
 def it_can_be_closed_unused_and_more_than_once(trial: Trial) -> None:
     """The program closes every handler at its end, also one that was never used."""
 
@@ -360,6 +375,7 @@ ALWAYS: tuple[Check, ...] = (
     its_refusals_of_options_tell_no_secret,
     what_is_secret_is_declared_so,
     the_same_key_twice_has_one_effect,
+    it_prepares_once_for_all_that_are_configured,
     it_can_be_closed_unused_and_more_than_once,
     a_cancelled_delivery_ends_soon_and_leaves_no_final_name,
 )

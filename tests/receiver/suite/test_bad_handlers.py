@@ -8,6 +8,7 @@ import logging
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -205,6 +206,16 @@ def shows_the_address(options: Any, tools: Tools, parcels: Sequence[Parcel], pos
     return f"<p>to {options.url.get_secret_value()}</p>"
 
 
+def needs_what_is_missing() -> None:
+    """Stumble over a module."""
+    import_module("no_such_module_anywhere")
+
+
+def gives_something_back() -> int:
+    """Take itself for more than it is."""
+    return 1
+
+
 BAD: list[tuple[HandlerType, str, str]] = [
     (replace(SOUND, make=TellsItsAddress), "tells a secret", "the outcome after its own words tells a secret: …"),
     (replace(SOUND, make=RaisesItsAddress), "tells a secret", "the exception after its own words tells a secret"),
@@ -255,6 +266,16 @@ BAD: list[tuple[HandlerType, str, str]] = [
     (replace(SOUND, targets=lambda o: (o.url.get_secret_value(),)), "tells a secret", "a target tells a secret: …"),
     (replace(SOUND, preview=shows_the_prompt), "preview", "video.completed takes HTML from a prompt; use html.escape"),
     (replace(SOUND, preview=shows_the_address), "preview", "the preview of video.completed tells a secret: …"),
+    (
+        replace(SOUND, prepare=needs_what_is_missing),
+        "prepares",
+        "prepare() raised ModuleNotFoundError: No module named",
+    ),
+    (
+        replace(SOUND, prepare=gives_something_back),
+        "prepares",
+        "prepare() gives something back, and nobody takes it; make",
+    ),
     (replace(SOUND, max_batch=0), "sound limits", "max_batch is 0; it must be 1 or more"),
     (replace(SOUND, timeout=0), "sound limits", "timeout is 0 s; it must be more than nothing"),
     (replace(SOUND, events=()), "sound limits", "events must name one EventType or more"),
