@@ -13,6 +13,7 @@ from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import format_datetime
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pydantic import Field, SecretStr, field_validator
@@ -133,11 +134,6 @@ class Email:
         """Nothing is held."""
 
 
-def targets(options: EmailOptions) -> Sequence[str]:
-    """Make each address a target."""
-    return options.to
-
-
 def preview(options: EmailOptions, tools: Tools, parcels: Sequence[Parcel], picture: bytes | None) -> str:
     """Show a mail to the first address."""
     mail = [replace(parcel, target=options.to[0]) for parcel in parcels]
@@ -159,7 +155,7 @@ HANDLER = HandlerType(
         "sender": "Clipbell <clips@example.com>",
         "to": ["ada@example.com"],
     },
-    targets=targets,
+    targets=attrgetter("to"),
     max_batch=50,
     concurrency=4,
     timeout=90,
