@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-import anyio
-import anyio.lowlevel
 import certifi
 import h11
 import httpcore
+from anyio.lowlevel import checkpoint
 
 from receiver.resolve import Resolve, SystemResolver, Target, judge, target_of
 from schemas.addresses import Address, Network
@@ -284,7 +283,7 @@ def _readable(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 async def prepare() -> None:
     """Load once what the first call would take long for, and hold callbacks up."""
     _trusting()
-    await anyio.lowlevel.checkpoint()  # anyio loads what it needs for a kind of loop at the first wait on it
+    await checkpoint()  # anyio loads what it needs for a kind of loop at the first wait on it
 
 
 @cache

@@ -87,7 +87,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 def test_both_pages_end_with_every_promise_kept(desk: Desk) -> None:
-    assert desk.checked["ntfy"].startswith("Handler type ntfy: 27 promises\n")
+    assert desk.checked["ntfy"].startswith("Handler type ntfy: 28 promises\n")
     assert desk.checked["acme"].startswith("Vendor acme: 33 promises\n")
     assert {text.splitlines()[-1] for text in desk.checked.values()} == {"Every promise holds."}
     assert desk.traces == ()
@@ -96,7 +96,7 @@ def test_both_pages_end_with_every_promise_kept(desk: Desk) -> None:
 def test_the_pages_own_tests_pass(desk: Desk) -> None:
     typed_pip = desk.shell("pip install pytest", "ntfy")
     assert typed_pip.returncode == 0, typed_pip.stderr
-    for name, count in (("ntfy", 27), ("acme", 33)):
+    for name, count in (("ntfy", 28), ("acme", 33)):
         done = desk.shell("python -m pytest -q -p no:cacheprovider", name)
         assert f"{count} passed" in done.stdout, done.stdout
 
