@@ -32,7 +32,7 @@ def test_a_good_handler_holds_every_promise(tmp_path: Path) -> None:
     ended = clipbell("check", "clipbell_ntfy:HANDLER", folder=tmp_path)
     lines = ended.out.splitlines()
     assert (ended.code, ended.err) == (0, "")
-    assert lines[0] == "Handler type clipbell_ntfy:HANDLER: 27 promises"
+    assert lines[0] == "Handler type clipbell_ntfy:HANDLER: 28 promises"
     assert lines[-1] == "Every promise holds."
     assert sum(line.startswith("  holds  ") for line in lines) == 27
 
