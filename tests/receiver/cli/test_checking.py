@@ -34,7 +34,7 @@ def test_a_good_handler_holds_every_promise(tmp_path: Path) -> None:
     assert (ended.code, ended.err) == (0, "")
     assert lines[0] == "Handler type clipbell_ntfy:HANDLER: 28 promises"
     assert lines[-1] == "Every promise holds."
-    assert sum(line.startswith("  holds  ") for line in lines) == 27
+    assert sum(line.startswith("  holds  ") for line in lines) == 28
 
 
 def test_a_broken_promise_is_said_with_its_reason(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_vendor_that_takes_an_unknown_word_for_a_failure_is_told_what_its_page
 
 def test_an_installed_one_is_checked_by_its_name(tmp_path: Path) -> None:
     ended = clipbell("check", "ledger", folder=tmp_path)
-    assert ended.out.startswith("Handler type ledger: 17 promises\n")
+    assert ended.out.startswith("Handler type ledger: 18 promises\n")
     assert ended.err.startswith("It made no call through tools.http, so what is promised of HTTP is not tried.\n\n")
 
 
