@@ -1,6 +1,7 @@
 """What is imported while callbacks come holds them up: a server imports what it needs before it listens."""
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -51,3 +52,16 @@ def test_a_server_that_prepares_nothing_is_noticed(telling: Program) -> None:
     telling.serve = [sys.executable, str(serve_unprepared.__file__)]
     late = imported_late(telling)
     assert {"sqlite_utils.db", "slack_sdk.models.blocks", "aiosmtplib.smtp", "standardwebhooks", "jinja2"} <= set(late)
+
+
+def test_what_calls_need_is_there_once_it_is_prepared() -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from receiver import net\n"
+        "def there(): return 'anyio._backends._asyncio' in sys.modules, net._trusting.cache_info().currsize\n"
+        "before = there()\n"
+        "asyncio.run(net.prepare())\n"
+        "print(before, there())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("(False, 0) (True, 1)\n", "")

@@ -148,8 +148,7 @@ def main(rounds: int) -> None:
     with others() as stand:
         for connections in CONNECTIONS:
             _print_ratio(stand, connections, rounds)
-        rounds_paced = [_paced(stand) for _ in range(PACED_ROUNDS)]
-    told(f"p99 at {RATE}/s while deliveries run", rounds_paced)
+        told(f"p99 at {RATE}/s while deliveries run", [_paced(stand) for _ in range(PACED_ROUNDS)])
 
 
 def _paced(stand: Stand) -> Paced:
@@ -164,12 +163,8 @@ def _paced(stand: Stand) -> Paced:
 
 def told(what: str, rounds: Sequence[Paced]) -> None:
     """Print what came of calls at a pace, and of the yardstick next to them."""
-    p50, bare_p99, bare_p50 = (
-        statistics.median(values)
-        for values in zip(
-            *((each.ours["p50_ms"], each.bare["p99_ms"], each.bare["p50_ms"]) for each in rounds), strict=True
-        )
-    )
+    p50 = statistics.median(each.ours["p50_ms"] for each in rounds)
+    bare_p50, bare_p99 = (statistics.median(each.bare[name] for each in rounds) for name in ("p50_ms", "p99_ms"))
     print(f"{what}: {tails_told([each.tail for each in rounds])} (under 50); p50 {p50:.1f} ms")
     print(f"p99 of bare Starlette at the same pace: {bare_p99:.1f} ms, p50 {bare_p50:.1f} ms", flush=True)
 
