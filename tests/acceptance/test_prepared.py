@@ -50,8 +50,9 @@ def test_the_first_deliveries_import_nothing(telling: Program) -> None:
 
 def test_a_server_that_prepares_nothing_is_noticed(telling: Program) -> None:
     telling.serve = [sys.executable, str(serve_unprepared.__file__)]
-    late = imported_late(telling)
-    assert {"sqlite_utils.db", "slack_sdk.models.blocks", "aiosmtplib.smtp", "standardwebhooks", "jinja2"} <= set(late)
+    # by package: two threads that import write into each other's lines
+    late = {name.partition(".")[0] for name in imported_late(telling)}
+    assert late >= {"sqlite_utils", "slack_sdk", "aiosmtplib", "standardwebhooks", "jinja2"}
 
 
 def test_what_calls_need_is_there_once_it_is_prepared() -> None:
