@@ -113,10 +113,8 @@ class Batch:
         self.jobs: dict[str, Job | None] = dict(self._before)
         self.verdicts: dict[str, str] = {row[0]: row[1] for row in found.get("evidence", ())}
         self.leases = {id_: Lease(fence, state) for id_, fence, state in found.get("deliveries", ())}
-        self._bodies: dict[str, bytes] = {}
-        self._evidence: list[Row] = []
-        self._events: list[Row] = []
-        self._deliveries: list[Row] = []
+        self._evidence: list[tuple[Evidence, str]] = []
+        self._told: list[Told] = []
         self._lines: list[Line] = []
         self._attempts: list[Row] = []
         self._clips: dict[tuple[str, int, str], Row] = {}
@@ -127,18 +125,11 @@ class Batch:
     def keep(self, evidence: Evidence, verdict: str) -> None:
         """Keep evidence under a verdict."""
         self.verdicts[evidence.id] = verdict
-        self._bodies[evidence.sha256] = evidence.body
-        self._evidence.append(evidence_row(evidence, verdict))
+        self._evidence.append((evidence, verdict))
 
     def tell(self, told: Told) -> None:
         """Keep an event, and make its deliveries due."""
-        event = told.event
-        now = micros(event.received_at)
-        self._events.append(event_row(event))
-        self._deliveries += new_delivery_rows(told.deliveries, event.id, event.job_id, now)
-        changed = self.tx.changed
-        changed.deliveries.update([new.id for new in told.deliveries])
-        changed.handlers.update([new.handler for new in told.deliveries])
+        self._told.append(told)
 
     def book(self, line: Line) -> None:
         """Add a line to the ledger."""
@@ -178,11 +169,12 @@ class Batch:
     def flush(self) -> None:
         """Write everything."""
         connection = self.tx.connection
-        keep_bodies(self.tx, self._bodies)
-        sql.insert(connection, tables.evidence, EVIDENCE_COLUMNS, self._evidence, _KEEP)
+        # one kind of row after the other: what makes them stays at hand
+        keep_bodies(self.tx, {evidence.sha256: evidence.body for evidence, _ in self._evidence})
+        kept = [evidence_row(evidence, verdict) for evidence, verdict in self._evidence]
+        sql.insert(connection, tables.evidence, EVIDENCE_COLUMNS, kept, _KEEP)
         write_jobs(self.tx, self._before, self.jobs)
-        sql.insert(connection, tables.events, EVENT_COLUMNS, self._events, "ON CONFLICT (id) DO NOTHING")
-        sql.insert(connection, tables.deliveries, DELIVERY_COLUMNS, self._deliveries, _KEEP)
+        self._tell_all()
         sql.insert(connection, tables.ledger, (*LINE_COLUMNS, "counts_at"), self._ledger_rows(), _KEEP)
         attempts = ("delivery_id", "fence", "at", "outcome", "reason", "answer")
         sql.insert(connection, tables.attempts, attempts, self._attempts)
@@ -190,11 +182,27 @@ class Batch:
         endings = [(id_, ending.state, ending.next_at, 0) for id_, ending in self._endings.items()]
         sql.update(connection, tables.deliveries, ("state", "next_at", "claims"), endings)
 
+    def _tell_all(self) -> None:
+        """Keep the events, and make their deliveries due."""
+        connection = self.tx.connection
+        events = [event_row(told.event) for told in self._told]
+        sql.insert(connection, tables.events, EVENT_COLUMNS, events, "ON CONFLICT (id) DO NOTHING")
+        rows: list[Row] = []
+        for told in self._told:
+            event = told.event
+            rows += new_delivery_rows(told.deliveries, event.id, event.job_id, micros(event.received_at))
+        sql.insert(connection, tables.deliveries, DELIVERY_COLUMNS, rows, _KEEP)
+        for told in self._told:
+            self.tx.changed.deliveries.update([new.id for new in told.deliveries])
+            self.tx.changed.handlers.update([new.handler for new in told.deliveries])
+
     def _ledger_rows(self) -> list[Row]:
         """The lines, with the moment that their money counts from: when the order went out."""
-        others = {line.job_id for line in self._lines} - self.jobs.keys()
-        found = {row[0]: job_of(row) for row in _read(self.tx, Needs(jobs=others)).get("jobs", ())}
-        jobs = {**found, **self.jobs}
+        jobs: Mapping[str, Job | None] = self.jobs
+        others = {line.job_id for line in self._lines} - jobs.keys()
+        if others:
+            found = {row[0]: job_of(row) for row in _read(self.tx, Needs(jobs=others)).get("jobs", ())}
+            jobs = {**found, **jobs}
         return [(*line_row(line), _counts_at(line, jobs.get(line.job_id))) for line in self._lines]
 
 
@@ -257,11 +265,12 @@ def write_jobs(tx: Tx, before: Mapping[str, Job], after: Mapping[str, Job | None
         elif old is None:
             new.append(job)
         else:
-            columns = changed_columns(old, job)
-            if columns:
+            names, values = changed_columns(old, job)
+            if "next_at" in names:
                 # whoever writes a job decides anew when it is due: that ends a worker's lease
-                columns = {**columns, "held_until": None} if "next_at" in columns else columns
-                updates.setdefault(tuple(columns), []).append((id_, *columns.values()))
+                updates.setdefault((*names, "held_until"), []).append((id_, *values, None))
+            elif names:
+                updates.setdefault(names, []).append((id_, *values))
             if old.tags != job.tags:
                 tx.connection.execute(tables.job_tags.delete().where(tables.job_tags.c.job_id == id_))
                 insert_tags(tx, [job])
