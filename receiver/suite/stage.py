@@ -24,6 +24,7 @@ from receiver.net import Net
 from receiver.suite.events import READY as EVENT
 from receiver.suite.events import tools
 from receiver.suite.fence import fenced, is_here
+from receiver.suite.files import content, files_of
 from receiver.suite.http_server import Reply, Seen, Server, serving
 from receiver.suite.promises import Broken, hold, said_of
 from schemas.errors import AddressRefused
@@ -55,12 +56,8 @@ def usual(status: int) -> str:
 
 def visible(stage: Stage) -> Any:
     """What can be seen of a handler's work: the files it left, and the different requests that came."""
-    files = {str(path.relative_to(stage.folder)): path.read_bytes() for path in _files(stage.folder)}
+    files = {str(path.relative_to(stage.folder)): content(path) for path in files_of(stage.folder)}
     return files, {(seen.method, seen.path, seen.body) for seen in stage.server.seen}
-
-
-def _files(folder: Path) -> Sequence[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def echo(seen: Seen) -> Reply:

@@ -4,11 +4,9 @@ A handler type without a case here fails the suite. Expectations are written by 
 """
 
 import json
-import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from receiver.suite.stage import LATER, Case, Stage
 from tests.support.clips import mp4
@@ -33,13 +31,6 @@ def of_a_file(status: int) -> str:
 def _files(stage: Stage) -> Mapping[str, bytes]:
     root = stage.folder / "clips"
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
-def _rows(stage: Stage) -> Sequence[Any]:
-    with sqlite3.connect(stage.folder / "ledger.db") as file:
-        found = file.execute("select * from clips").fetchall(), file.execute("select * from ledger").fetchall()
-    file.close()
-    return found
 
 
 def _message_ids(stage: MailStage) -> set[str]:
@@ -90,7 +81,7 @@ CASES: Mapping[str, Case] = {
         http=False,
         secrets=(SECRET,),
     ),
-    "ledger": Case(options=lambda _: {}, effects=_rows, http=False, secrets=()),
+    "ledger": Case(options=lambda _: {}, http=False, secrets=()),
     "command": Case(
         options=lambda _: {"argv": [sys.executable, "-c", "print('done')"]}, effects=None, http=False, secrets=()
     ),

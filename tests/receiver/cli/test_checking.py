@@ -105,6 +105,8 @@ def test_an_installed_one_is_checked_by_its_name(tmp_path: Path) -> None:
     ended = clipbell("check", "ledger", folder=tmp_path)
     assert ended.out.startswith("Handler type ledger: 18 promises\n")
     assert ended.err.startswith("It made no call through tools.http, so what is promised of HTTP is not tried.\n\n")
+    assert ended.out.splitlines()[-1] == "Every promise holds."
+    assert ended.code == 0
 
 
 def test_what_cannot_be_checked_is_refused_in_a_sentence(tmp_path: Path) -> None:

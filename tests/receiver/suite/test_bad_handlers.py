@@ -5,9 +5,11 @@ Each is the sound one with one change, as a hurried author would make it.
 
 import asyncio
 import logging
+import sqlite3
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -114,6 +116,14 @@ class NeverTheSame(Sound):
 class LeavesFiles(Sound):
     async def send(self, parcel: Parcel) -> Outcome:
         (self.tools.folder / f"{uuid4()}.txt").write_text("told")
+        return await super().send(parcel)
+
+
+class AddsRows(Sound):
+    async def send(self, parcel: Parcel) -> Outcome:
+        with closing(sqlite3.connect(self.tools.folder / "told.db")) as file, file:
+            file.execute("CREATE TABLE IF NOT EXISTS told (event TEXT)")
+            file.execute("INSERT INTO told VALUES (?)", (parcel.event.id,))
         return await super().send(parcel)
 
 
@@ -233,6 +243,7 @@ BAD: list[tuple[HandlerType, str, str]] = [
         "the same parcel delivered again with the same key left some",
     ),
     (replace(SOUND, make=LeavesFiles), "same key twice", "left something new: a file, or a request that differs"),
+    (replace(SOUND, make=AddsRows), "same key twice", "left something new: a file, or a request that differs"),
     (replace(SOUND, make=AlwaysTheSame), "same key twice", "another event with another key left nothing new"),
     (
         replace(SOUND, make=Fragile),
