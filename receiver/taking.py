@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from receiver.kit import Kit
@@ -82,12 +82,9 @@ class Taker:
 
         Raises: InvalidRequest, Conflict.
         """
-        word, vendor_job_id = data.get("resolution"), data.get("vendor_job_id")
-        sent = word == "sent"
-        if word not in ("sent", "not-sent"):
-            raise InvalidRequest([Problem("resolution", 'must be "sent" (with vendor_job_id) or "not-sent"')])
-        if sent and not (isinstance(vendor_job_id, str) and is_job_id(vendor_job_id)):
-            raise InvalidRequest([Problem("vendor_job_id", f"is needed with sent: {WANTED_ID}")])
+        if problems := list(problems_with_word(data)):
+            raise InvalidRequest(problems)
+        vendor_job_id, sent = data.get("vendor_job_id"), data["resolution"] == "sent"
         evidence = self._word_of_a_person(job, data)
 
         def decide(row: Job | None) -> Change:
@@ -173,6 +170,17 @@ class Taker:
         return Evidence(
             self._kit.mint("evd_"), self._kit.now(), job.id, job.account, kind="person", body=body, sha256=sha256
         )
+
+
+def problems_with_word(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with a person's word: an id belongs to an order that was sent, and to no other."""
+    word, vendor_job_id = data.get("resolution"), data.get("vendor_job_id")
+    if word not in ("sent", "not-sent"):
+        yield Problem("resolution", 'must be "sent" (with vendor_job_id) or "not-sent"')
+    elif word == "sent" and not (isinstance(vendor_job_id, str) and is_job_id(vendor_job_id)):
+        yield Problem("vendor_job_id", f"is needed with sent: {WANTED_ID}")
+    elif word == "not-sent" and vendor_job_id is not None:
+        yield Problem("vendor_job_id", "belongs to sent; leave it out, or say that the order was sent")
 
 
 def is_in_doubt(job: Job) -> bool:

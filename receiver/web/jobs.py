@@ -1,6 +1,6 @@
 """The API's routes about jobs: order, list, show, refresh, again, resolve, adopt, expect."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -10,15 +10,15 @@ from starlette.routing import Route
 from receiver.kit import Kit
 from receiver.looker import Looker
 from receiver.submit import Receipt, Submitter
-from receiver.taking import Taker, is_in_doubt
+from receiver.taking import Taker, is_in_doubt, problems_with_word
 from receiver.waits import Waits
 from receiver.web import filters
-from receiver.web.reading import MAX_ORDER, WHOLE, cut, fields_of, hold_parameters, json_of, query_of
+from receiver.web.reading import MAX_ORDER, WHOLE, cut, fields_of, hold_parameters, json_of, query_of, strays
 from receiver.web.shapes import batch_json, time_json
 from schemas.errors import Conflict, InvalidOrder, NotFound, Problem
 from schemas.job import Job
 
-MAX_KEY = 255
+KEY, MAX_KEY = "Idempotency-Key", 255
 
 
 class Jobs:
@@ -50,12 +50,14 @@ class Jobs:
     async def order(self, request: Request) -> Response:
         """`POST /v1/jobs`."""
         data = await json_of(request, MAX_ORDER, InvalidOrder)
-        key = request.headers.get("idempotency-key")
-        problems = list(_problems_with(key, data))
+        key, wrong = _key_of(request)
+        problems = [*strays(request), *(wrong or _disagreeing(key, data))]
         if key is not None and isinstance(data, dict) and not problems:
             data = {**data, "idempotency_key": key}
         try:
             order = self._submitter.read(data)
+            if problems:
+                self._submitter.check(order)
         except InvalidOrder as error:
             raise InvalidOrder([*problems, *error.problems]) from error
         if problems:
@@ -64,8 +66,9 @@ class Jobs:
 
     async def check(self, request: Request) -> Response:
         """`POST /v1/jobs/check`: what an order would be, or every reason why it would be refused; nothing is placed."""
-        order = self._submitter.read(await json_of(request, MAX_ORDER, InvalidOrder))
-        job = self._submitter.check(order)
+        data = await json_of(request, MAX_ORDER, InvalidOrder)
+        _hold_address(request)
+        job = self._submitter.check(self._submitter.read(data))
         estimate = job.estimate.to_json() if job.estimate else None
         known = {"vendor": job.vendor, "account": job.account, "model": job.model, "seconds": job.seconds}
         return JSONResponse({**known, "estimate": estimate})
@@ -108,26 +111,31 @@ class Jobs:
         return await self._answer(applied.job or job)
 
     async def again(self, request: Request) -> Response:
-        """`POST /v1/jobs/{id}/again`: order the same as a new job."""
-        key = request.headers.get("idempotency-key")
-        if problems := list(_problems_with(key)):
-            raise InvalidOrder(problems)
-        return await self._placed(await self._submitter.order_again(await self._job(request), key))
+        """`POST /v1/jobs/{id}/again`: order the same as a new job, under a key of its own, if any."""
+        job = await self._job(request)
+        key, wrong = _key_of(request)
+
+        def more(given: Mapping[str, Any]) -> Iterator[Problem]:
+            yield from wrong or _disagreeing(key, given)
+            yield from _too_long("idempotency_key", given.get("idempotency_key"))
+
+        given = await fields_of(request, {"idempotency_key": str}, more, InvalidOrder)
+        return await self._placed(await self._submitter.order_again(job, given.get("idempotency_key", key)))
 
     async def resolve(self, request: Request) -> Response:
         """`POST /v1/jobs/{id}/resolve`: a person says whether the vendor has the order."""
         job = await self._job(request)
-        data = await fields_of(request, {"resolution": str, "vendor_job_id": str})
+        data = await fields_of(request, {"resolution": str, "vendor_job_id": str}, problems_with_word)
         return await self._answer(await self._taker.resolve(job, data))
 
     async def adopt(self, request: Request) -> Response:
         """`POST /v1/jobs/adopt`: take over a job ordered elsewhere."""
-        job, is_new = await self._taker.adopt(_object(await json_of(request, refusal=InvalidOrder)))
+        job, is_new = await self._taker.adopt(await _object(request))
         return await self._answer(job, 202 if is_new else 200)
 
     async def expect(self, request: Request) -> Response:
         """`POST /v1/jobs/expect`: a one-time callback URL for an order that another program will place."""
-        job, url = await self._taker.expect(_object(await json_of(request, refusal=InvalidOrder)))
+        job, url = await self._taker.expect(await _object(request))
         return JSONResponse({**job.to_json(), "callback_url": url}, 202)
 
     async def _placed(self, receipt: Receipt) -> Response:
@@ -146,17 +154,36 @@ class Jobs:
         return job
 
 
-def _problems_with(key: str | None, data: Any = None) -> Iterator[Problem]:
-    """What is wrong with the header Idempotency-Key, by itself or beside an order's field."""
-    if key is None:
-        return
-    if not 0 < len(key) <= MAX_KEY:
-        yield Problem("Idempotency-Key", f"must have 1 to {MAX_KEY} characters")
-    elif isinstance(data, dict) and data.get("idempotency_key") not in (None, key):
-        yield Problem("idempotency_key", "differs from the header Idempotency-Key; give one of them")
+def _key_of(request: Request) -> tuple[str | None, list[Problem]]:
+    """The header Idempotency-Key as the same text that the field would be, and what is wrong with it."""
+    given = request.headers.getlist(KEY)
+    if len(given) > 1:
+        return None, [Problem(KEY, "is given twice; give it once")]
+    try:
+        key = given[0].encode("latin-1").decode() if given else None
+    except UnicodeDecodeError:
+        return None, [Problem(KEY, "must be UTF-8")]
+    return key, list(_too_long(KEY, key))
 
 
-def _object(data: Any) -> dict[str, Any]:
+def _too_long(name: str, key: str | None) -> Iterator[Problem]:
+    if key is not None and not 0 < len(key) <= MAX_KEY:
+        yield Problem(name, f"must have 1 to {MAX_KEY} characters")
+
+
+def _disagreeing(key: str | None, data: Any) -> Iterator[Problem]:
+    if key is not None and isinstance(data, dict) and data.get("idempotency_key") not in (None, key):
+        yield Problem("idempotency_key", f"differs from the header {KEY}; give one of them")
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    data = await json_of(request, refusal=InvalidOrder)
+    _hold_address(request)
     if not isinstance(data, dict):
         raise InvalidOrder([Problem("body", "must be a JSON object")])
     return data
+
+
+def _hold_address(request: Request) -> None:
+    if problems := strays(request):
+        raise InvalidOrder(problems)

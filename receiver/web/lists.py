@@ -1,6 +1,7 @@
 """The API's routes about what was sent, told, delivered, saved and raised."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from receiver.kit import Kit
 from receiver.store.protocol import Delivery, Query
 from receiver.web import filters, shapes
 from receiver.web.reading import cut, fields_of, query_of
-from schemas.errors import Conflict, InvalidRequest, NotFound, Problem
+from schemas.errors import Conflict, NotFound, Problem
 from schemas.event import Event
 
 #: Why a delivery is not tried again, and what to do instead; one that runs is being tried.
@@ -60,17 +61,19 @@ class Lists:
     async def replay(self, request: Request) -> Response:
         """`POST /v1/events/{id}/replay`: deliver again what has not succeeded, or everything with `again`."""
         event = await self._event(request)
-        data = await fields_of(request, {"handler": str, "again": bool})
+        data = await fields_of(request, {"handler": str, "again": bool}, self._unknown_handler)
         told = self._kit.rules.router.told(event)
         handler = data.get("handler")
-        if handler is not None and handler not in self._kit.settings.handlers:
-            raise InvalidRequest([Problem("handler", "is not a configured handler; see GET /v1/handlers")])
         wanted = [new for new in told.deliveries if handler in (None, new.handler)]
         if handler is not None and not wanted:
             # asked for by name: it is told although its configuration would not want this event
             wanted = list(self._kit.rules.router.to(handler, event))
         ids = await self._store.replay(event.id, wanted, self._kit.now(), again=bool(data.get("again")))
         return JSONResponse({"deliveries": ids}, 202)
+
+    def _unknown_handler(self, given: Mapping[str, Any]) -> Iterator[Problem]:
+        if "handler" in given and given["handler"] not in self._kit.settings.handlers:
+            yield Problem("handler", "is not a configured handler; see GET /v1/handlers")
 
     async def _event(self, request: Request) -> Event:
         found = await self._store.events(Query({"id": request.path_params["id"]}, 1))
@@ -98,11 +101,8 @@ class Lists:
 
     async def retry_many(self, request: Request) -> Response:
         """`POST /v1/deliveries/retry`: every delivery of a filter (default: all that are dead)."""
-        given = await fields_of(request, dict.fromkeys(filters.RETRIES, str))
-        wanted = {"state": "dead", **{name: value for name, value in given.items() if value is not None}}
-        problems = list(filters.problems_in(wanted, filters.RETRIES))
-        if problems:
-            raise InvalidRequest(problems)
+        words = partial(filters.problems_in, filters=filters.RETRIES)
+        wanted = {"state": "dead", **await fields_of(request, dict.fromkeys(filters.RETRIES, str), words)}
         retried: list[str] = []
         before: str | None = None
         while True:

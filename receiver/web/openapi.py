@@ -66,7 +66,7 @@ OPERATIONS = (
     Operation("get", "/v1/jobs/{id}", "Show a job", "Job"),
     Operation("get", "/v1/jobs/{id}/waits", "Why a queued order has not gone out yet", "Wait"),
     Operation("post", "/v1/jobs/{id}/refresh", "Ask the vendor now", "Job", refusals=(409, 429, 502)),
-    order("/v1/jobs/{id}/again", "Order the same again"),
+    order("/v1/jobs/{id}/again", "Order the same again", "Again"),
     Operation("post", "/v1/jobs/{id}/resolve", "Settle an unknown job", "Job", body="Resolution", refusals=(409,)),
     Operation("post", "/v1/jobs/{id}/revoke-link", "Let no living link to a job's clips open any more", "Revoked"),
     listing("/v1/events", "List events", "Event", filters.EVENTS),
@@ -107,6 +107,8 @@ NOT_JSON = {
     "/": "text/plain",
 }
 OPEN = ("/", "/healthz", "/readyz", "/clips/{token}", "/clips/{token}/poster.jpg")
+#: Bodies that may be left out.
+NEEDLESS = ("Again", "Replay", "Retry")
 #: Summed up in one answer, not page by page.
 WHOLE_LISTS = ("/v1/ledger/summary", "/v1/jobs/{id}/waits")
 _TEXT = {"text/plain": {"schema": TEXT}}
@@ -157,7 +159,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     }
     if operation.body is not None:
         content = {"application/json": {"schema": ref(operation.body)}}
-        told["requestBody"] = {"required": bool(SCHEMAS[operation.body].get("required")), "content": content}
+        told["requestBody"] = {"required": operation.body not in NEEDLESS, "content": content}
     if operation.path in OPEN:
         told["security"] = []
     return told

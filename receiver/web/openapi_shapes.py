@@ -89,11 +89,13 @@ SCHEMAS: Mapping[str, Schema] = {
     "Order": _ORDER,
     "Adoption": some(("vendor", "vendor_job_id"), vendor=_VENDOR, vendor_job_id=_VENDORS_ID, **_KNOWN),
     "Expectation": some(("vendor",), vendor=_VENDOR, **_KNOWN),
-    "Resolution": some(
-        ("resolution",),
-        resolution=one_of("sent", "not-sent"),
-        vendor_job_id={**_VENDORS_ID, "type": ["string", "null"]},
-    ),
+    "Again": some((), idempotency_key={"type": ["string", "null"], "minLength": 1, "maxLength": 255}),
+    "Resolution": {
+        "oneOf": [
+            some(("resolution", "vendor_job_id"), resolution=one_of("sent"), vendor_job_id=_VENDORS_ID),
+            some(("resolution",), resolution=one_of("not-sent"), vendor_job_id={"type": "null"}),
+        ]
+    },
     "Replay": some(handler=MAYBE_TEXT, again={"type": ["boolean", "null"]}),
     "Retry": some((), **{name: _filter(words) for name, words in filters.RETRIES.items()}),
     "Wait": shape(code=TEXT, text=TEXT, until=MAYBE_TIME),

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -90,20 +90,35 @@ async def json_of(request: Request, limit: int = MAX_BODY, refusal: type[Invalid
         raise refusal([Problem(error.path or "body", f"{error.problem}; send one JSON object")]) from error
 
 
-async def fields_of(request: Request, allowed: Mapping[str, type]) -> dict[str, Any]:
-    """The body as an object with only these fields, each of its type.
+async def fields_of(
+    request: Request,
+    allowed: Mapping[str, type],
+    more: Callable[[Mapping[str, Any]], Iterable[Problem]] = lambda _: (),
+    refusal: type[InvalidOrder] = InvalidRequest,
+) -> dict[str, Any]:
+    """The body as an object with only these fields, each of its type; null is as if it were left out.
 
-    Raises: TooLarge, InvalidRequest.
+    `more`: what else is wrong with the fields that are of their type.
+    Raises: TooLarge, and `refusal` with every problem.
     """
-    data = await json_of(request)
+    data = await json_of(request, refusal=refusal)
     if not isinstance(data, dict):
-        raise InvalidRequest([Problem("body", "must be a JSON object")])
-    problems = [
+        raise refusal([Problem("body", "must be a JSON object")])
+    problems = strays(request)
+    problems += [
         Problem(name, f"is not a field here; there are {', '.join(allowed)}") for name in data if name not in allowed
     ]
-    for name, kind in allowed.items():
-        if name in data and data[name] is not None and not isinstance(data[name], kind):
-            problems.append(Problem(name, f"must be {_TYPES[kind]}"))
+    given = {name: data[name] for name in allowed if data.get(name) is not None}
+    wrong = [name for name in given if not isinstance(given[name], allowed[name])]
+    problems += [Problem(name, f"must be {_TYPES[allowed[name]]}") for name in wrong]
+    sound = {name: value for name, value in given.items() if name not in wrong}
+    problems += [problem for problem in more(sound) if problem.field not in wrong]
     if problems:
-        raise InvalidRequest(problems)
-    return data
+        raise refusal(problems)
+    return given
+
+
+def strays(request: Request) -> list[Problem]:
+    """The parameters in the address of a request that takes what it takes in its body, where they would be missed."""
+    text = "is not read from the address; give it in the body, as a JSON object"
+    return [Problem(name, text) for name in dict.fromkeys(request.query_params.keys())]

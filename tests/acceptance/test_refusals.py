@@ -199,6 +199,51 @@ def test_the_header_and_the_field_of_a_key_must_agree(idle: Program) -> None:
     ]
 
 
+def test_what_is_wrong_with_a_key_hides_nothing_else_and_no_key_is_guessed(idle: Program) -> None:
+    order = {"vendor": "vrex", "prompt": "A coast", "seconds": 5, "idempotency_key": "a"}
+    wrong = {"field": "seconds", "problem": "must be one of 4, 6, 8"}
+    keys: list[tuple[list[bytes], str, str]] = [
+        ([b"b"], "idempotency_key", "differs from the header Idempotency-Key; give one of them"),
+        ([b""], "Idempotency-Key", "must have 1 to 255 characters"),
+        ([b"a", b"b"], "Idempotency-Key", "is given twice; give it once"),
+        ([b"\xe4"], "Idempotency-Key", "must be UTF-8"),
+    ]
+    for given, field, problem in keys:
+        answer = idle.client.post("/v1/jobs", json=order, headers=[(b"idempotency-key", key) for key in given])
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [{"field": field, "problem": problem}, wrong]
+
+
+BODY_ROUTES = ("/v1/jobs", "/v1/jobs/check", "/v1/jobs/adopt", "/v1/jobs/expect", "/v1/deliveries/retry")
+
+
+@pytest.mark.parametrize("path", BODY_ROUTES)
+def test_what_stands_in_the_address_instead_of_the_body_is_refused_and_not_missed(path: str, idle: Program) -> None:
+    bodies = {
+        "/v1/jobs/adopt": {"vendor": "vrex", "vendor_job_id": "vg_1"},
+        "/v1/jobs/expect": {"vendor": "vrex"},
+        "/v1/deliveries/retry": {},
+    }
+    body = bodies.get(path, {"vendor": "vrex", "prompt": "A coast"})
+    answer = idle.client.post(path, params={"queue": "true", "handler": "team"}, json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    text = "is not read from the address; give it in the body, as a JSON object"
+    assert answer.json()["errors"] == [{"field": name, "problem": text} for name in ("queue", "handler")]
+
+
+def test_everything_wrong_with_a_filter_or_a_replay_is_told_at_once(clipbell: Program) -> None:
+    clipbell.start()
+    clipbell.settled(clipbell.order()["id"])
+    (event,) = clipbell.items("/v1/events", type="video.completed")
+    bodies: list[tuple[str, dict[str, Any], list[str]]] = [
+        ("/v1/deliveries/retry", {"state": "done", "job_id": 5, "colour": "red"}, ["colour", "job_id", "state"]),
+        (f"/v1/events/{event['id']}/replay", {"handler": "nobody", "again": "x"}, ["again", "handler"]),
+    ]
+    for path, body, fields in bodies:
+        answer = clipbell.client.post(path, json=body)
+        assert (answer.status_code, [each["field"] for each in answer.json()["errors"]]) == (422, fields)
+
+
 def test_unknown_things_are_404_and_wrong_filters_are_named(idle: Program) -> None:
     for path in ("/v1/jobs/job_x", "/v1/events/evt_x", "/v1/evidence/evd_x", "/v1/evidence/evd_x/body", "/v1/nothing"):
         answer = idle.client.get(path)
@@ -254,6 +299,10 @@ def test_a_key_stands_in_the_header_or_in_the_field_and_is_never_empty(clipbell:
     first = clipbell.client.post("/v1/jobs", json=order, headers={"idempotency-key": "k"})
     again = clipbell.client.post("/v1/jobs", json={**order, "idempotency_key": "k"})
     assert (first.status_code, again.status_code, again.json()["id"]) == (202, 200, first.json()["id"])
+    # the same text in either place is the same key, whatever it is
+    umlaut = clipbell.client.post("/v1/jobs", json=order, headers=[(b"idempotency-key", "schlüssel".encode())])
+    again = clipbell.client.post("/v1/jobs", json={**order, "idempotency_key": "schlüssel"})
+    assert (umlaut.status_code, again.status_code, again.json()["id"]) == (202, 200, umlaut.json()["id"])
     for key in ("", "x" * 256):
         answer = clipbell.client.post("/v1/jobs", json=order, headers={"idempotency-key": key})
         assert (answer.status_code, answer.json()["errors"]) == (
@@ -341,6 +390,28 @@ def test_the_last_page_says_that_it_is_the_last(clipbell: Program) -> None:
     assert rest["next"] is None
 
 
+def test_ordering_again_takes_a_key_in_the_field_too_and_nothing_else(clipbell: Program) -> None:
+    clipbell.start()
+    first = clipbell.order()
+    path = f"/v1/jobs/{first['id']}/again"
+    placed = clipbell.client.post(path, json={"idempotency_key": "k"})
+    repeated = clipbell.client.post(path, headers={"idempotency-key": "k"})
+    assert (placed.status_code, repeated.status_code, repeated.json()["id"]) == (202, 200, placed.json()["id"])
+    wrong: list[tuple[dict[str, Any], list[str]]] = [
+        ({"json": {"prompt": "A hill", "idempotency_key": ""}}, ["prompt", "idempotency_key"]),
+        ({"json": {"idempotency_key": 7}}, ["idempotency_key"]),
+        ({"json": {"idempotency_key": "a"}, "headers": {"idempotency-key": "b"}}, ["idempotency_key"]),
+        ({"params": {"idempotency_key": "a"}}, ["idempotency_key"]),
+        ({"content": b"prompt"}, ["body"]),
+        ({"json": []}, ["body"]),
+    ]
+    for request, fields in wrong:
+        answer = clipbell.client.post(path, **request)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_order"), request
+        assert [each["field"] for each in answer.json()["errors"]] == fields
+    assert [job["id"] for job in clipbell.items("/v1/jobs")] == [placed.json()["id"], first["id"]]
+
+
 def test_an_unknown_job_is_settled_by_a_persons_word(clipbell: Program, vendors: RunningSimulator) -> None:
     plant(vendors, kind="submit.no_answer", times=2)
     plant(vendors, kind="callback.lost", times=2)
@@ -352,6 +423,14 @@ def test_an_unknown_job_is_settled_by_a_persons_word(clipbell: Program, vendors:
     word = {"resolution": "sent", "vendor_job_id": vendor_id}
     assert clipbell.client.post(f"/v1/jobs/{sent['id']}/resolve", json=word).status_code == 200
     assert clipbell.settled(sent["id"])["vendor_job_id"] == vendor_id
+    # "it was not sent" beside an id is no clear word
+    unclear: list[tuple[dict[str, Any], list[str]]] = [
+        ({"resolution": "not-sent", "vendor_job_id": "vg_1"}, ["vendor_job_id"]),
+        ({"resolution": "maybe", "colour": "red"}, ["colour", "resolution"]),
+    ]
+    for body, fields in unclear:
+        answer = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json=body)
+        assert (answer.status_code, [each["field"] for each in answer.json()["errors"]]) == (422, fields)
     twice = clipbell.client.post(f"/v1/jobs/{not_sent['id']}/resolve", json=word)
     assert (twice.status_code, twice.json()["code"]) == (409, "conflict")
     assert "belongs to another job" in twice.json()["detail"]
