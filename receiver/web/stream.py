@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from receiver.store.protocol import Changed, Store
 
-#: Notices that may wait for a slow reader; past it the reader is told to read everything again.
+#: Notices that may wait for a slow reader; past it the stream ends, so that the reader reads everything again.
 MOST_WAITING = 1000
 
 
@@ -41,12 +41,15 @@ class Stream:
     async def _notices(self) -> AsyncIterator[dict[str, str]]:
         loop = asyncio.get_running_loop()
         waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(MOST_WAITING)
+        missed = asyncio.Event()
 
         def put(changed: Changed) -> None:
             for kind, ids in (("job", changed.jobs), ("delivery", changed.deliveries), ("alert", changed.alerts)):
                 for one in sorted(ids):
-                    if not waiting.full():
-                        waiting.put_nowait((kind, one))
+                    if waiting.full():
+                        missed.set()
+                        return
+                    waiting.put_nowait((kind, one))
 
         def hear(changed: Changed) -> None:
             with suppress(RuntimeError):  # the loop has ended
@@ -54,15 +57,16 @@ class Stream:
 
         leave = self._store.subscribe(hear)
         closing = asyncio.create_task(self._closing.wait())
+        get = asyncio.create_task(waiting.get())
         try:
-            while not closing.done():
-                get = asyncio.create_task(waiting.get())
+            while not closing.done() and not missed.is_set():
                 await asyncio.wait({get, closing}, return_when=asyncio.FIRST_COMPLETED)
                 if not get.done():
-                    get.cancel()
                     return
                 kind, one = get.result()
+                get = asyncio.create_task(waiting.get())
                 yield {"event": kind, "data": json.dumps({"kind": kind, "id": one})}
         finally:
             leave()
             closing.cancel()
+            get.cancel()

@@ -1,0 +1,96 @@
+"""The stream of changes by itself, over a store that says what changed when a test wants it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+
+from receiver.store.protocol import Changed
+from receiver.web.stream import MOST_WAITING, Stream
+
+
+class Saying:
+    """Says what changed; nothing else of a store is asked for here."""
+
+    def __init__(self) -> None:
+        self.hearers: list[Callable[[Changed], None]] = []
+
+    def subscribe(self, hear: Callable[[Changed], None]) -> Callable[[], None]:
+        self.hearers.append(hear)
+        return lambda: self.hearers.remove(hear)
+
+    def say(self, *jobs: str) -> None:
+        for hear in self.hearers:
+            hear(Changed(jobs=frozenset(jobs)))
+
+
+class Reader:
+    """A client that takes what it is sent only while it may."""
+
+    def __init__(self, saying: Any) -> None:
+        self.may = asyncio.Event()
+        self.got: list[bytes] = []
+        self.gone = asyncio.Event()
+        self._stream = Stream(saying)
+
+    async def read(self) -> None:
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/v1/stream", "headers": []}
+        response = await self._stream.stream(Request(scope))
+        await response(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        await self.may.wait()
+        self.got.append(message.get("body", b""))
+
+
+async def heard(saying: Saying) -> None:
+    while not saying.hearers:
+        await asyncio.sleep(0.01)
+
+
+def test_a_reader_that_is_too_slow_is_sent_off_to_read_everything_again_instead_of_missing_some() -> None:
+    async def told() -> None:
+        saying = Saying()
+        reader = Reader(saying)
+        reading = asyncio.create_task(reader.read())
+        reader.may.set()
+        await heard(saying)
+        reader.may.clear()
+        for number in range(MOST_WAITING + 2):
+            saying.say(f"job_{number}")
+        await asyncio.sleep(0)
+        reader.may.set()
+        await asyncio.wait_for(reading, 5)
+        assert saying.hearers == []
+
+    asyncio.run(told())
+
+
+def test_a_reader_that_keeps_up_is_not_sent_off_and_one_that_goes_away_leaves_nothing_behind() -> None:
+    async def told() -> None:
+        saying = Saying()
+        reader = Reader(saying)
+        reading = asyncio.create_task(reader.read())
+        reader.may.set()
+        await heard(saying)
+        for number in range(MOST_WAITING + 2):
+            saying.say(f"job_{number}")
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert (reading.done(), f"job_{number}".encode() in b"".join(reader.got)) == (False, True)
+        reader.gone.set()
+        await asyncio.wait_for(reading, 5)
+        await asyncio.sleep(0)
+        # what is left is the library's own watch of the server, one for each loop
+        left = {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()} & {
+            "Queue.get",
+            "Event.wait",
+        }
+        assert (saying.hearers, left) == ([], set())
+
+    asyncio.run(told())
