@@ -249,9 +249,13 @@ def failure_from(payload: Reading, said: Said | None, refunded: bool | None = No
 
 
 def money_from(amount: Reading, unit: Unit) -> Money | None:
-    """Read an amount; what is no sensible amount says nothing."""
+    """Read an amount as it is kept, in millionths; what is no sensible amount, or too fine to be kept, says nothing."""
     found = amount.maybe_number()
-    return Money(found, unit) if found is not None and 0 <= found <= MOST else None
+    if found is None or not 0 <= found <= MOST:
+        return None
+    # a binary fraction written out, 0.30000000000000004, would be told so and booked as 0.3
+    kept = Money.of_micros(Money(found, unit).micros, unit)
+    return None if found and not kept.amount else kept
 
 
 def price_from(amount: Reading, unit: Unit) -> Money | None:

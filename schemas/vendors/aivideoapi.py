@@ -63,7 +63,8 @@ def _merge(draft: Draft, terms: Terms) -> None:
     inner = flat.pop("input", None)
     if isinstance(inner, dict):
         draft.merge(inner, FIELDS, allow_unknown=terms.allow_unknown_params, origin="params.input")
-        for name in sorted(inner.keys() & flat.keys()):
+        # of those that are refused already this would be no news
+        for name in sorted(inner.keys() & flat.keys() & draft.body.keys()):
             draft.refuse(name, "is given in params too; leave one of them out")
     elif inner is not None:
         draft.refuse("params.input", "must be an object")

@@ -298,6 +298,11 @@ def test_every_shape_of_a_failure(body: dict[str, Any], said: Said | None, failu
         ("240", "240"),
         (0, "0"),
         (10**9, "1000000000"),
+        # what is booked is what is told: millionths
+        (Decimal("0.30000000000000004"), "0.3"),
+        (Decimal("0.1234565"), "0.123457"),
+        (Decimal("0.0000005"), "0.000001"),
+        (Decimal("0.0000004"), None),
         (10**9 + 1, None),
         (-1, None),
         (None, None),
