@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457) with a stable `code`; a bug of ours is a 500 without its text."""
 
 import json
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -33,7 +34,8 @@ def problem_of(error: RequestRefused) -> Problem:
         more["job_id"] = error.job_id
     if isinstance(error, VendorBusy):
         more["retry_after"] = error.retry_after
-        headers["retry-after"] = str(max(1, round(error.retry_after)))
+        # a moment sooner it would be refused again
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Problem(error.status, error.code, str(error), headers=headers, **more)
