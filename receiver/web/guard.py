@@ -279,10 +279,16 @@ class Guard(HttpToolsProtocol):
             self.refuse(408)
 
     def refuse(self, status: int) -> None:
-        """Answer for the application, take no more of this request, and close soon."""
+        """Answer for the application, take no more of this request, and close soon.
+
+        Behind requests that came whole there is no answer: theirs are written, and the connection ends with the last.
+        """
         self._refused = True
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                cycle.keep_alive, self.stage, self.receive_by = False, Stage.ANSWERING, inf
+                return
             if self.pipeline or self.stage is not Stage.BODY or cycle.response_started:
                 self.transport.abort()
                 return

@@ -212,6 +212,25 @@ def test_a_smuggled_request_is_never_seen(app: Echo, server: Server) -> None:
     assert app.got == []
 
 
+WHOLE = POST + b"Content-Length: 2\r\n\r\nhi"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"x", b"GARBAGE\r\n\r\n", b"GET /b HTTP/1.1\r\n\r\n", b"GET /" + b"b" * 3_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"],
+    ids=short,
+)
+def test_what_came_whole_is_answered_whatever_follows_it(app: Echo, server: Server, tail: bytes) -> None:
+    for count in (1, 3):
+        began = time.monotonic()
+        answers = said(server.port, WHOLE * count + tail)
+        assert statuses(answers) == [200] * count
+        assert answers is not None
+        assert answers.count(b"connection: close") == 1
+        assert time.monotonic() - began < 2
+    assert app.got == [("POST", "/a", b"hi")] * 4
+
+
 def test_a_flood_of_requests_sent_ahead_is_cut_off_early(app: Echo, server: Server) -> None:
     flood = (b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n") * 10_000
     said(server.port, flood, within=3)

@@ -176,6 +176,15 @@ def test_the_first_reply_counts(server: Server) -> None:
     assert statuses(said(server.port, post("/in/twice"), LAST)) == [200, 200]
 
 
+def test_a_body_that_is_longer_than_it_was_said_to_be_is_answered_all_the_same(window: Window, server: Server) -> None:
+    for path in ("/in/now", "/in/soon"):
+        answer = said(server.port, post(path, b"hello") + b"!")
+        assert statuses(answer) == [200]
+        assert answer is not None
+        assert b"connection: close" in answer
+    assert window.taken == [(b"/in/now", b"hello"), (b"/in/soon", b"hello")]
+
+
 def test_a_client_that_goes_harms_nobody(window: Window, server: Server) -> None:
     with connected(server.port) as sock:
         sock.sendall(post("/in/soon"))
