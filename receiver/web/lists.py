@@ -21,6 +21,8 @@ _NOT_AGAIN = {
     "clipbell replay {0.event_id} --handler {0.handler} --again",
     "parked": "{0.id} is kept until {0.handler} takes deliveries again; once it is mended: "
     "clipbell handlers test {0.handler}",
+    "gone": "{0.id} is kept for {0.handler}, which is not in the configuration; put the section [handlers.{0.handler}] "
+    "back and start again, and it is delivered",
 }
 
 
@@ -95,8 +97,10 @@ class Lists:
         found = await self._store.deliveries(Query({"id": delivery_id}, 1))
         if not found:
             raise NotFound("There is no delivery of this id; list them with GET /v1/deliveries (clipbell deliveries).")
-        if not retried and found[0].state in _NOT_AGAIN:
-            raise Conflict(_NOT_AGAIN[found[0].state].format(found[0]))
+        is_gone = found[0].state == "parked" and found[0].handler not in self._kit.settings.handlers
+        why = _NOT_AGAIN.get("gone" if is_gone else found[0].state)
+        if not retried and why is not None:
+            raise Conflict(why.format(found[0]))
         return JSONResponse(shapes.delivery_json(found[0]), 202)
 
     async def retry_many(self, request: Request) -> Response:

@@ -157,7 +157,14 @@ def test_what_waits_for_a_handler_that_is_gone_is_parked_and_comes_back_with_it(
     clipbell.stop()
     section = clipbell.handlers.pop("slack")
     clipbell.start()
-    clipbell.delivered(job["id"], "slack", "parked")
+    (delivery,) = clipbell.delivered(job["id"], "slack", "parked")
+    # there is nothing to test, only something to put back
+    retried = clipbell.client.post(f"/v1/deliveries/{delivery['id']}/retry")
+    assert (retried.status_code, retried.json()["detail"]) == (
+        409,
+        f"{delivery['id']} is kept for slack, which is not in the configuration; put the section [handlers.slack] back "
+        "and start again, and it is delivered",
+    )
     (alert,) = clipbell.items("/v1/alerts")
     assert (alert["code"], alert["subject"]) == ("handler.failing", "slack")
     assert alert["text"] == "slack is not in the configuration, and 1 delivery waits for it"
