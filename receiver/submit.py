@@ -182,6 +182,8 @@ class Submitter:
         Raises: as `order`.
         """
         order = await self._order_of(job)
+        if job.prompt is None:
+            raise InvalidOrder([Problem("job", f"what {job.id} was ordered with is not known here; place a new order")])
         return await self.order(order.model_copy(update={"idempotency_key": key, "queue": False, "batch": None}))
 
     async def drain(self, seconds: float) -> None:

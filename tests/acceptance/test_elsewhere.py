@@ -191,6 +191,16 @@ def test_a_vendor_without_callbacks_cannot_be_expected(bell: Program) -> None:
         assert "adopt" in answer.json()["detail"]
 
 
+def test_what_nobody_told_us_cannot_be_ordered_again(bell: Program) -> None:
+    bell.start()
+    expected = expect(bell, "vrex")
+    answer = bell.client.post(f"/v1/jobs/{expected['id']}/again")
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"field": "job", "problem": f"what {expected['id']} was ordered with is not known here; place a new order"}],
+    )
+
+
 # --- from the command line ---------------------------------------------------------------------------------
 
 
