@@ -16,11 +16,26 @@ COLLECT_AFTER = 20_000
 def main() -> None:
     """Run the command line and exit with its code; nothing that goes wrong ends in a traceback."""
     gc.set_threshold(COLLECT_AFTER)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         # a prompt in Japanese on a terminal without UTF-8 is no reason to fail
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_run())
+
+
+def _open_what_is_closed() -> None:
+    """Lead a standard stream that came closed (`>&-`) to nowhere.
+
+    Else the next file or socket to be opened gets its number, and what is printed goes into that.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for the whole run
 
 
 def _run() -> int:

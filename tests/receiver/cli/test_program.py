@@ -91,6 +91,24 @@ def test_a_reader_that_goes_away_is_no_trouble(server: StandIn, tmp_path: Path) 
     process.wait(20)
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", ["--help", "--version", "init"])
+def test_closed_streams_change_nothing_but_what_is_seen(tmp_path: Path, closed: str, words: str) -> None:
+    environ = {**counting(), "PATH": os.environ["PATH"]}
+    line = f'"{CLIPBELL}" {words} {closed}'
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=environ, cwd=tmp_path, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed.split())
+
+
+def test_a_verb_that_asks_the_server_works_with_its_output_closed(server: StandIn, tmp_path: Path) -> None:
+    server.lists["/v1/jobs"] = [job()]
+    environ = {**counting(), "PATH": os.environ["PATH"], "CLIPBELL_API_TOKEN": TOKEN}
+    line = f'"{CLIPBELL}" jobs --server {server.url} >&-'
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=environ, cwd=tmp_path, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_ctrl_c_while_the_verbs_are_still_loaded_is_quiet(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("import sys, time\nprint('loading', flush=True)\ntime.sleep(60)\n")
     environ = {**counting(), "PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
