@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from receiver.cli import screen
+from receiver.cli.trouble import Failure
 from receiver.cli.verb import LOCAL, Given, verb
 
 
@@ -48,7 +49,9 @@ def migrate(given: Given) -> None:
 def simulate(
     given: Given,
     *,
-    port: Annotated[int, typer.Option(metavar="N", help="Where to listen on this machine (0: any free port).")] = 8010,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Where to listen on this machine (0: any free port).")
+    ] = 8010,
     speed: Annotated[float, typer.Option(min=0.1, metavar="X", help="So many times as fast as the vendors.")] = 1.0,
     limits: Annotated[bool, typer.Option("--limits", help="Hold the vendors' limits of calls and open jobs.")] = False,
 ) -> None:
@@ -58,7 +61,11 @@ def simulate(
     from receiver.simulator import SimulatorSettings
     from receiver.simulator import serve as serve_simulator
 
-    asyncio.run(serve_simulator(port, SimulatorSettings(speed=speed, enforce_limits=limits), ready=_announce))
+    try:
+        asyncio.run(serve_simulator(port, SimulatorSettings(speed=speed, enforce_limits=limits), ready=_announce))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Failure(f"127.0.0.1:{port} cannot be listened at ({reason}); choose another with --port N.") from error
 
 
 def _announce(url: str) -> None:

@@ -12,6 +12,7 @@ import httpx
 from receiver.registry import vendor_names
 from tests.receiver.cli.conftest import Run
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, completed
+from tests.support.command_line import clipbell
 from tests.support.http_server import Reply
 from tests.support.program import counting
 
@@ -58,3 +59,13 @@ def test_the_simulator_says_how_to_be_configured_and_ends_when_told(tmp_path: Pa
     said = tomllib.loads("".join(lines[2:]))
     assert set(said["vendors"]) == set(vendor_names())
     assert said["network"] == {"allow": ["127.0.0.0/8"]}
+
+
+def test_a_port_that_is_taken_or_none_is_told_with_what_to_do(tmp_path: Path, server: StandIn) -> None:
+    taken = server.url.rpartition(":")[2]
+    ended = clipbell("simulate", "--port", taken, folder=tmp_path)
+    text = f"127.0.0.1:{taken} cannot be listened at (Address already in use); choose another with --port N.\n"
+    assert (ended.code, ended.out, ended.err) == (1, "", text)
+    ended = clipbell("simulate", "--port", "65536", folder=tmp_path)
+    assert ended.code == 2
+    assert "--port" in ended.err
