@@ -312,14 +312,17 @@ def _check_accounts(desk: Desk, path: tuple[str, str], names: Any) -> None:
 
 
 def _sections(desk: Desk, kind: str) -> dict[str, Mapping[str, Any]]:
-    """The sections `[kind.NAME]` that are sections and have a name that can be told apart from every other."""
+    """The sections `[kind.NAME]` that are sections and have a name that can be told apart from every other.
+
+    One whose name will not do is among them: what is wrong inside it is said at once, too.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     seen: dict[str, str] = {}
     for name, data in desk.source.table(kind).items():
         plain = name.replace("-", "_")
         if not SECTION_NAME.fullmatch(name):
             desk.note((kind, name), "must be named with a-z, 0-9, _ and - only")
-        elif not isinstance(data, dict):
+        if not isinstance(data, dict):
             desk.note((kind, name), f"must be a section of its own: [{kind}.{name}]")
         elif plain in seen:
             desk.note((kind, name), f"is the same name as {seen[plain]} to the environment; rename one of them")

@@ -161,7 +161,7 @@ MISTAKES = [
         f"vendors.acme.type: there is no vendor trex; known are {VENDORS}",
     ),
     (f"{TOP}{VREX}type = 1", 'vendors.vrex.type: must be text in quotes, for example type = "vrex"'),
-    (f'{TOP}[vendors.Vrex]\ntype = "vrex"', "vendors.Vrex: must be named with a-z, 0-9, _ and - only"),
+    (f'{TOP}[vendors.Vrex]\ntype = "vrex"\napi_key = "a"', "vendors.Vrex: must be named with a-z, 0-9, _ and - only"),
     (f"{TOP}[vendors]\nvrex = 1", "vendors.vrex: must be a section of its own: [vendors.vrex]"),
     (
         f'{TOP}{VREX}[vendors.vrex-1]\ntype = "vrex"\napi_key = "a"\n[vendors.vrex_1]\ntype = "vrex"\napi_key = "a"',
@@ -221,7 +221,10 @@ MISTAKES = [
         f'{TOP}[handlers.team]\ntype = "slack"',
         'handlers.team.url: is missing; add url = "https://hooks.slack.com/services/T0/B0/x"',
     ),
-    (f'{TOP}[handlers."a team"]\ntype = "slack"', "handlers.a team: must be named with a-z, 0-9, _ and - only"),
+    (
+        f'{TOP}[handlers."a team"]\ntype = "slack"\nurl = "https://hooks.slack.com/services/T0/B0/x"',
+        "handlers.a team: must be named with a-z, 0-9, _ and - only",
+    ),
     (f"{TOP}{TEAM}urls = []", "handlers.team.urls: is not a key that is known here; did you mean url?"),
     (
         f"{TOP}{TEAM}colour = 1",
@@ -566,3 +569,12 @@ def test_the_error_drags_no_other_error_with_the_values_along(tmp_path: Path) ->
     with pytest.raises(ConfigurationError) as error:
         load(tmp_path / "clipbell.toml", {})
     assert (error.value.__cause__, error.value.__context__) == (None, None)
+
+
+def test_a_section_with_a_bad_name_does_not_hide_what_is_wrong_inside_it(tmp_path: Path) -> None:
+    file = tmp_path / "clipbell.toml"
+    file.write_text(f'{TOP}[vendors.Mine]\ntype = "trex"\nlimits = ["x"]\n[handlers.Team]\ntype = "slack"\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load(file, {})
+    fields = ["vendors.Mine", "vendors.Mine.api_key", "vendors.Mine.limits.0", "vendors.Mine.type"]
+    assert sorted(p.field for p in caught.value.problems) == [*("handlers.Team", "handlers.Team.url"), *fields]
