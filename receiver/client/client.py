@@ -101,6 +101,8 @@ class _Routes:
                 f"give the server's api_token as token=… or in {TOKEN_VARIABLE}",
                 code="no_token",
             )
+        if not (token.isascii() and token.isprintable()):
+            raise NoToken("the API token must be one line of ASCII letters, digits and signs", code="no_token")
         self.url = _checked(url)
         self._errors = httpx.TransportError
         self._options: dict[str, Any] = {

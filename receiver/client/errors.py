@@ -39,7 +39,7 @@ class ClipbellError(Exception):
 
 
 class NoToken(ClipbellError):
-    """No API token was given."""
+    """No API token was given, or what was given cannot be one."""
 
 
 class BadAddress(ClipbellError):

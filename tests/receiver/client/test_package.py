@@ -43,3 +43,10 @@ def test_the_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CLIPBELL_API_TOKEN", "from-the-environment-0123")
     with Clipbell() as bell:
         assert "from-the-environment" not in repr(bell)
+
+
+@pytest.mark.parametrize("token", ["k" * 24 + "ü", "k" * 24 + "\n"])
+def test_a_token_that_no_header_can_carry_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(NoToken, match="must be one line of ASCII") as caught:
+        Clipbell(token=token)
+    assert (caught.value.code, "kkk" in str(caught.value)) == ("no_token", False)
