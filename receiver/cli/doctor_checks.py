@@ -104,7 +104,7 @@ def on_sqlite(version: str = sqlite3.sqlite_version) -> Diagnosis:
     if not WAL_RESET_SINCE <= number < WAL_RESET_UNTIL:
         return Diagnosis("ok", "SQLite", version)
     text = f"{version}; a second writer can damage a file (WAL reset, mended in 3.51.3)"
-    return Diagnosis("ok", "SQLite", text, "clipbell alone writes to it, so open clipbell.db elsewhere only to read")
+    return Diagnosis("ok", "SQLite", text, "clipbell alone writes to it, so open its file elsewhere only to read")
 
 
 def on_disk(settings: "Settings") -> Iterator[Diagnosis]:

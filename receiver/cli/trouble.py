@@ -43,6 +43,10 @@ def verdict_on(error: Exception) -> Verdict:
     """Say what an exception means to the person at the keyboard."""
     if isinstance(error, Failure):
         return Verdict(error.code, tuple(str(error).splitlines()))
+    if isinstance(error, UnicodeEncodeError):
+        return Verdict(
+            WRONG, ("What was given holds something that is no UTF-8 text and cannot be sent; write it as UTF-8.",)
+        )
     if isinstance(error, OSError):
         return Verdict(FAILED, (_sentence(f"{error.strerror or error}{_file_of(error)}"),))
     known = _of_server(error) or _of_ours(error)

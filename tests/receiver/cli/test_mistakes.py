@@ -176,3 +176,12 @@ def test_a_secret_that_is_printed_would_be_seen(run: Run, server: StandIn) -> No
     server.lists["/v1/jobs"] = [{"id": TOKEN}]
     server.single["GET", "/v1/jobs/x"] = problem(404, "not_found", f"There is no {TOKEN}.")
     assert TOKEN in run("job", "x").err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("submit", "vrex", "caf\udce9"), ("job", "job_\udce9"), ("events", "--job", "\udce9")]
+)
+def test_an_argument_that_is_no_utf_8_is_wrong_usage(run: Run, arguments: tuple[str, ...]) -> None:
+    ended = run(*arguments)
+    text = "What was given holds something that is no UTF-8 text and cannot be sent; write it as UTF-8.\n"
+    assert (ended.code, ended.out, ended.err) == (2, "", text)
