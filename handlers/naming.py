@@ -11,6 +11,8 @@ from schemas.event import Event
 
 FIELDS = ("vendor", "account", "job_id", "n", "date", "slug", "batch")
 _LONGEST = 120
+#: What makes a name one of one job, or of one of its files.
+_TELLING = {"job_id", "n"}
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
@@ -38,18 +40,25 @@ def check_template(template: str) -> None:
 
 def file_name(template: str, event: Event, number: int, suffix: str, *, apart: bool = False) -> PurePosixPath:
     """Name the n-th file of a job, relative to the folder. `apart`: add the job's id, since the name is taken."""
-    name = template.format_map(_values(event, number))
-    if number > 1 and "{n}" not in template:
-        name += f"-{number}"
+    values = _values(event, number)
+    if number > 1 and "n" not in _fields(template):
+        template += "-{n}"
     if apart:
-        name += f"-{_word(event.job_id or event.id)}"
-    pieces = [_piece(piece) for piece in name.split("/")]
-    return PurePosixPath(*pieces[:-1], pieces[-1] + suffix)
+        template += "-{job_id}"
+    *folders, last = template.split("/")
+    # what a cut takes away must not be what tells files apart
+    tail = "-{job_id}-{n}".format_map(values)
+    pieces = [_piece(each.format_map(values), tail if _fields(each) & _TELLING else "") for each in folders]
+    return PurePosixPath(*pieces, _piece(last.format_map(values), tail) + suffix)
 
 
 def belongs_to_job(template: str) -> bool:
     """Whether a name tells the job: then a file of that name is that job's."""
-    return "{job_id}" in template
+    return "job_id" in _fields(template)
+
+
+def _fields(template: str) -> set[str]:
+    return {field for _, field, _, _ in Formatter().parse(template) if field}
 
 
 def slug(prompt: str | None) -> str:
@@ -75,9 +84,11 @@ def _word(value: str | None) -> str:
     return _cut(re.sub(r"\.{2,}", ".", word).strip(".-"), 64) or "none"
 
 
-def _piece(piece: str) -> str:
+def _piece(piece: str, tail: str) -> str:
+    if len(piece.encode()) > _LONGEST:
+        piece = _cut(piece, _LONGEST - len(tail)).rstrip("-") + tail
     # once more for the whole, since a value beside literal text may make what neither is
-    piece = _cut(piece, _LONGEST).strip(" ").lstrip(".") or "none"
+    piece = piece.strip(" ").lstrip(".") or "none"
     return f"_{piece}" if _RESERVED.fullmatch(piece) else piece
 
 

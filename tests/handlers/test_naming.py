@@ -38,6 +38,23 @@ def test_a_name_that_is_taken_gets_the_jobs_id() -> None:
 
 @pytest.mark.parametrize(
     "template",
+    ["{slug}-{batch}-{job_id}-{n}", "{slug}-{batch}", "{batch}-{slug}-{job_id}/{n}", "{slug}-{batch}-{n}/{job_id}"],
+)
+def test_a_name_that_is_cut_still_tells_jobs_and_files_apart(template: str) -> None:
+    one = replace(READY, prompt="a long way " * 20, batch="b" * 100)
+    other = replace(one, job_id="job_01jgh0000000000000000000b2")
+    made = [file_name(template, event, n, ".mp4", apart=True) for event in (one, other) for n in (1, 2)]
+    assert len(set(made)) == 4
+    assert all(len(piece.encode()) <= 124 for name in made for piece in name.parts)
+
+
+def test_a_brace_that_is_written_out_is_no_field() -> None:
+    assert not belongs_to_job("{{job_id}}")
+    assert str(file_name("{{n}}", READY, 2, ".mp4")) == "{n}-2.mp4"
+
+
+@pytest.mark.parametrize(
+    "template",
     [
         "",
         "/abs/{n}",
