@@ -183,9 +183,8 @@ def _on_handler(handler: "Handler") -> Diagnosis:
     name = f"handler {handler.name}"
     if handler.health in ("failing", "paused"):
         why = words.clean(handler.last_reason or handler.last_outcome)
-        what = (
-            "fails" if handler.health == "failing" else f"is paused, {handler.parked or 0} deliveries are kept for it"
-        )
+        kept = words.count(handler.parked or 0, "delivery")
+        what = "fails" if handler.health == "failing" else f"is paused, with {kept} kept for it"
         return Diagnosis("mend", name, f"{what}: {why}", f"mend it, then try: clipbell handlers test {handler.name}")
     if handler.health == "ok":
         return Diagnosis("ok", name, "its last delivery succeeded")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from receiver.client import Clipbell, Delivery
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+#: Longer ago than anything that we know of.
+_LONGEST = 100 * 365 * 86_400
 
 
 def chosen(client: "Clipbell", ids: Sequence[str], since: str | None) -> list[str]:
@@ -64,4 +66,4 @@ def seconds_of(text: str) -> int:
     found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
     if not found:
         raise WrongUsage(f"--since {text!r} is no duration; write it as 90s, 10m, 2h or 7d.")
-    return int(found[1]) * _UNITS[found[2]]
+    return min(int(found[1]) * _UNITS[found[2]], _LONGEST)

@@ -139,10 +139,11 @@ def test_a_handler_that_fails_is_to_be_mended(well: StandIn, run: Run) -> None:
     assert said["next_step"] == "mend it, then try: clipbell handlers test clips"
 
 
-def test_a_handler_that_is_paused_is_to_be_mended(well: StandIn, run: Run) -> None:
-    well.lists["/v1/handlers"] = [{**HANDLER, "health": "paused", "last_reason": "HTTP 500", "parked": 3}]
+@pytest.mark.parametrize(("parked", "kept"), [(3, "3 deliveries"), (1, "1 delivery")])
+def test_a_handler_that_is_paused_is_to_be_mended(well: StandIn, run: Run, parked: int, kept: str) -> None:
+    well.lists["/v1/handlers"] = [{**HANDLER, "health": "paused", "last_reason": "HTTP 500", "parked": parked}]
     said = found(run, "handler clips")
-    assert (said["level"], said["text"]) == ("mend", "is paused, 3 deliveries are kept for it: HTTP 500")
+    assert (said["level"], said["text"]) == ("mend", f"is paused, with {kept} kept for it: HTTP 500")
 
 
 def test_a_server_that_is_not_ready_says_why(well: StandIn, run: Run) -> None:

@@ -517,6 +517,8 @@ def test_a_replay_since_takes_what_came_since(server: StandIn, run: Run) -> None
     server.lists["/v1/events"] = [event(id="evt_2"), event(id="evt_1", received_at="1999-01-01T00:00:00Z")]
     server.says("POST", "/v1/events/evt_2/replay", {"deliveries": ["dlv_1", "dlv_2"]})
     assert run("replay", "--since", "9999d", "--dry-run").out == "1 event would be replayed.\n"
+    # before there were calendars
+    assert run("replay", "--since", "999999d", "--dry-run").out == "2 events would be replayed.\n"
     assert run("replay", "--since", "9999d").out == "1 event replayed, 2 deliveries will run.\n"
     assert server.requests("POST", "/v1/events/evt_1/replay") == []
 
