@@ -20,7 +20,7 @@ from receiver.pausing import Tried
 from receiver.retry import SCHEDULE
 from receiver.settings import HandlerConfig
 from receiver.settle import SECOND
-from receiver.store.protocol import Claimed, Finish
+from receiver.store.protocol import Claimed, Delivery, Finish
 from receiver.ward import Ward
 from receiver.window import Window
 from schemas.errors import StoreUnavailable
@@ -53,6 +53,11 @@ class Post:
     def type(self) -> HandlerType:
         """What kind of handler it is."""
         return self.config.type
+
+    @property
+    def targets(self) -> int:
+        """How many targets it has."""
+        return len(self.config.type.targets(self.config.options))
 
 
 class Lane:
@@ -232,14 +237,16 @@ class Lane:
             if delivery.claims > DEATHS:
                 outcome = crashed(delivery, DEATHS)  # says nothing of the handler
             elif is_probe or not _is_about_disk(outcome):
-                tried.append(self._tried(delivery.id, outcome, is_probe=is_probe))
+                tried.append(self._tried(delivery, outcome, is_probe=is_probe))
             records.append(self._conclude(claimed, outcome, is_probe=is_probe))
         await _all_done(records)  # together, so that one commit serves them all
         return tried
 
-    def _tried(self, delivery_id: str, outcome: Outcome, *, is_probe: bool) -> Tried:
-        kind = self.post.type
-        return Tried(self.post.name, delivery_id, outcome, self._kit.now(), is_probe, kind.perishable)
+    def _tried(self, delivery: Delivery, outcome: Outcome, *, is_probe: bool) -> Tried:
+        post, now = self.post, self._kit.now()
+        return Tried(
+            post.name, delivery.id, outcome, now, is_probe, post.type.perishable, delivery.target, post.targets
+        )
 
     async def _conclude(self, claimed: Claimed, outcome: Outcome, *, is_probe: bool) -> None:
         end = await self._ending(claimed, outcome, is_probe=is_probe)

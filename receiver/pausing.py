@@ -2,7 +2,8 @@
 
 A handler that fails five times in a row, each time with another delivery, is paused. At the end of a pause one
 delivery tries it; the pauses grow until one succeeds. What perishes is not parked, since it would be lost rather than
-late: of such a handler people are only told. A refusal of one delivery (any other GiveUp) says nothing of its handler.
+late: of such a handler people are only told. A refusal of one delivery (any other GiveUp) says nothing of its handler,
+nor do failures of one target while another has not failed: a full mailbox must not hold up everybody's mail.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,16 +36,22 @@ class Act(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of a handler. `failed`: deliveries since its last success; `is_told`: an alert may stand."""
+    """What is known of a handler. `failed`, `targets`: since its last success; `is_told`: an alert may stand."""
 
     pause: Pause | None = None
+    #: Some of the deliveries that failed, as many as it takes to pause.
     failed: frozenset[str] = frozenset()
+    #: Whom they were for.
+    targets: frozenset[str] = frozenset()
     is_told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """An attempt as it ended. `is_probe`: it was made to see whether the handler is well again."""
+    """An attempt as it ended. `is_probe`: it was made to see whether the handler is well again.
+
+    `targets`: how many the handler has.
+    """
 
     handler: str
     delivery_id: str
@@ -52,6 +59,8 @@ class Tried:
     now: int
     is_probe: bool = False
     perishable: bool = False
+    target: str = ""
+    targets: int = 1
 
 
 def telling(health: Health, batch: Sequence[Tried]) -> Tried:
@@ -84,9 +93,11 @@ def judged(health: Health, tried: Tried) -> tuple[Health, Act]:
 
 
 def _failed(health: Health, tried: Tried, reason: str) -> tuple[Health, Act]:
-    health = replace(health, failed=health.failed | {tried.delivery_id})
+    if len(health.failed) < FAILURES:
+        health = replace(health, failed=health.failed | {tried.delivery_id})
+    health = replace(health, targets=health.targets | {tried.target})
     is_gone = isinstance(tried.outcome, GiveUp)
-    if not is_gone and len(health.failed) < FAILURES:
+    if not is_gone and (len(health.failed) < FAILURES or len(health.targets) < tried.targets):
         return health, Act.NOTHING
     if tried.perishable:
         # counted anew, so that a long trouble is not told with every attempt

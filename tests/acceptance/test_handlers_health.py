@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.http_server import Reply, Server, serving
+from tests.support.mail_server import Mailbox, mail_server
 from tests.support.program import Program
 
 
@@ -215,3 +216,27 @@ def test_a_flood_of_replays_does_not_delay_news(clipbell: Program) -> None:
         between = len([seen for seen in hook.seen[before:] if b"Old" in seen.body])
         assert between <= 15
         clipbell.eventually(lambda: len(hook.seen) == 30 + 30 + 1, "the replays to be through")
+
+
+def test_an_address_whose_mailbox_is_full_holds_up_nobody_elses_mail(clipbell: Program) -> None:
+    def tries() -> list[int]:
+        found = clipbell.items("/v1/deliveries", handler="mail")
+        return [len(each["attempts"]) for each in found if each["target"] == "bob@example.com"]
+
+    with mail_server(Mailbox(refused={"bob@example.com": "452 mailbox full"})) as box:
+        clipbell.handlers["mail"] = {
+            "type": "email",
+            "smtp_url": f"smtp://127.0.0.1:{box.port}",
+            "sender": "clips@example.org",
+            "to": ["ada@example.com", "bob@example.com"],
+            "events": ["video.completed"],
+            "retry": ["1s"] * 60,
+        }
+        clipbell.start()
+        for number in range(5):
+            clipbell.order(prompt=f"Clip {number}")
+        clipbell.eventually(lambda: len(box.messages) == 5, "Ada to be told")
+        clipbell.eventually(lambda: len(tries()) == 5 and min(tries()) > 7, "Bob to be tried again, and again")
+        assert health(clipbell, "mail")["health"] != "paused"
+        clipbell.order(prompt="One more")
+        clipbell.eventually(lambda: len(box.messages) == 6, "Ada to be told of the next one, too")

@@ -62,6 +62,17 @@ def test_five_different_deliveries_in_a_row_pause_for_half_a_minute() -> None:
     assert health == Health(Pause("team", NOON, NOON + 30 * SECOND, "HTTP 500", 1))
 
 
+def test_a_target_that_fails_alone_does_not_hold_up_the_others() -> None:
+    health = CALM
+    for number in range(FAILURES * 4):
+        health, act = judged(health, tried(LATER, str(number), target="full@example.com", targets=2))
+        assert act is Act.NOTHING
+    assert len(health.failed) == FAILURES
+    health, act = judged(health, tried(LATER, "other", target="ada@example.com", targets=2))
+    assert act is Act.PAUSE
+    assert health.targets == frozenset()
+
+
 def test_a_success_between_them_begins_the_count_anew() -> None:
     health, _ = judged(FOUR, tried(Done()))
     for delivery_id in range(FAILURES - 1):
