@@ -69,14 +69,16 @@ class Desk:
             shown = {**_examples(model), **(examples or {})}
             for found in error.errors(include_url=False):
                 at = _place(found, whole)
-                if not self._is_noted((*path, *at), noted):
+                if not at or not self._is_noted((*path, *at), noted):
                     self.note((*path, *at), _sentence(found, at, model, others) + _example(found, at, shown))
             return None
         return checked if len(self.problems) == noted else None
 
     def _is_noted(self, path: KeyPath, since: int) -> bool:
-        # one problem a place: the members of a union each complain, and so do secrets that were not found
-        return any(problem.field == ".".join(path) for problem in self.problems[since:])
+        # one problem a place: the members of a union each complain, and so do secrets that were not found,
+        # and a list is not empty because its secrets were not
+        place = ".".join(path)
+        return any(f"{problem.field}.".startswith(f"{place}.") for problem in self.problems[since:])
 
     def _with_secrets(self, model: type[BaseModel], data: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
         secret = {name for name, field in model.model_fields.items() if _mentions_secret(field.annotation)}

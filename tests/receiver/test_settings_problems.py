@@ -578,3 +578,10 @@ def test_a_section_with_a_bad_name_does_not_hide_what_is_wrong_inside_it(tmp_pat
         load(file, {})
     fields = ["vendors.Mine", "vendors.Mine.api_key", "vendors.Mine.limits.0", "vendors.Mine.type"]
     assert sorted(p.field for p in caught.value.problems) == [*("handlers.Team", "handlers.Team.url"), *fields]
+
+
+def test_a_list_of_secrets_that_are_not_set_is_not_called_empty(tmp_path: Path) -> None:
+    text = f'{TOP}[handlers.phone]\ntype = "apprise"\nurls = [{{ env = "NO_SUCH" }}]\n'
+    assert complaints(tmp_path, text) == [
+        "handlers.phone.urls.0: is to come from the environment variable NO_SUCH, which is not set"
+    ]
