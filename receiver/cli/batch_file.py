@@ -198,6 +198,8 @@ def _cell(name: str, cell: str) -> Any:
 def _order(content: "dict[str, Any] | Unfit", folder: Path, vendor: str | None) -> dict[str, Any]:
     if isinstance(content, Unfit):
         raise content
+    if not _is_sendable(content):
+        raise Unfit("has half a surrogate pair, which is no text")
     own = [name for name in OF_THE_FILE if name in content]
     if own:
         raise Unfit(f"{own[0]}: is for the file as a whole; leave it out")
@@ -209,6 +211,14 @@ def _order(content: "dict[str, Any] | Unfit", folder: Path, vendor: str | None) 
     if isinstance(fields.get("images"), list):
         fields["images"] = [_image(each, folder) for each in fields["images"]]
     return fields
+
+
+def _is_sendable(content: Any) -> bool:
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _image(given: Any, folder: Path) -> Any:

@@ -52,6 +52,8 @@ def test_a_vendor_may_be_given_for_all_lines_that_name_none(tmp_path: Path) -> N
         ("[1]", 'must be a JSON object such as {"vendor": "vrex", "prompt": "…"}'),
         ("[" * 100_000, 'must be a JSON object such as {"vendor": "vrex", "prompt": "…"}'),
         ('{"seconds": NaN}', "NaN is not a number that JSON knows"),
+        ('{"vendor": "vrex", "prompt": "\\ud800"}', "has half a surrogate pair, which is no text"),
+        ('{"vendor": "vrex", "prompt": "a", "\\udfff": 1}', "has half a surrogate pair, which is no text"),
         ('{"prompt": "a", "prompt": "b"}', "prompt: stands there twice"),
         ("{}", "vendor: is missing; prompt: is missing"),
         ('{"vendor": "vrex", "prompt": ""}', "prompt: is missing"),
