@@ -54,7 +54,7 @@ def submit(  # noqa: PLR0913 - each argument is an option of the verb
     ] = False,
 ) -> None:
     """Order a clip, or a file of them."""
-    from receiver.cli.pieces import image_of, pairs_of, params_of
+    from receiver.cli.pieces import every, images_of, pairs_of, params_of
 
     own = (seconds, aspect_ratio, image, model, params, tag, meta, idempotency_key)
     if batch is not None:
@@ -64,14 +64,17 @@ def submit(  # noqa: PLR0913 - each argument is an option of the verb
         return order_batch(given, Wish(batch, vendor, batch_id, wait=wait, retry_failed=retry_failed))
     if not vendor or prompt is None or batch_id or retry_failed:
         raise WrongUsage("Write `clipbell submit VENDOR PROMPT`, or `clipbell submit --batch FILE` with its options.")
+    images, sent, metadata = every(
+        lambda: images_of(image or ()), lambda: params_of(params or ()), lambda: pairs_of(meta or (), "--meta")
+    )
     fields: dict[str, Any] = {
         "seconds": seconds,
         "aspect_ratio": aspect_ratio,
-        "images": [image_of(each) for each in image or ()],
+        "images": images,
         "model": model,
-        "params": params_of(params or ()),
+        "params": sent,
         "tags": tag or [],
-        "metadata": pairs_of(meta or (), "--meta"),
+        "metadata": metadata,
         "idempotency_key": idempotency_key,
         "queue": queue,
     }

@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,37 @@ MAX_IMAGE = 45 * 2**20
 _HEADS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
+def every(*readings: Callable[[], Any]) -> list[Any]:
+    """Read several pieces.
+
+    Raises: WrongUsage with what is wrong with all of them, a line for each.
+    """
+    found, wrong = [], []
+    for read in readings:
+        try:
+            found.append(read())
+        except WrongUsage as error:
+            wrong.append(str(error))
+    if wrong:
+        raise WrongUsage("\n".join(wrong))
+    return found
+
+
+def images_of(given: Iterable[str]) -> list[str]:
+    """Turn each path into a data URL.
+
+    Raises: WrongUsage.
+    """
+    return every(*(partial(image_of, each) for each in given))
+
+
 def params_of(given: Iterable[str]) -> dict[str, Any]:
     """Read `-p KEY=JSON`; what is not JSON is plain text.
 
     Raises: WrongUsage.
     """
-    found: dict[str, Any] = {}
-    for name, text in (_halves(each, "-p", "KEY=JSON") for each in given):
-        found[name] = _value(text)
-    return found
+    halves = every(*(partial(_halves, each, "-p", "KEY=JSON") for each in given))
+    return {name: _value(text) for name, text in halves}
 
 
 def pairs_of(given: Iterable[str], option: str) -> dict[str, str]:
@@ -29,7 +52,7 @@ def pairs_of(given: Iterable[str], option: str) -> dict[str, str]:
 
     Raises: WrongUsage.
     """
-    return dict(_halves(each, option, "K=V") for each in given)
+    return dict(every(*(partial(_halves, each, option, "K=V") for each in given)))
 
 
 _EXAMPLES = {"-p": "-p seed=7", "--meta": "--meta client=acme"}
@@ -60,6 +83,8 @@ def image_of(given: str) -> str:
     """
     if given[:8].lower().startswith(("https://", "http://", "data:")):
         return given
+    if not given:
+        raise WrongUsage("--image '': there is no path; give a file or an https URL.")
     path = Path(given).expanduser()
     try:
         size = path.stat().st_size

@@ -78,6 +78,16 @@ def test_an_unknown_id_is_a_failure(run: Run) -> None:
         (("-p", "=7"), "-p '=7' cannot be read; write -p KEY=JSON, for example -p seed=7.\n"),
         (("--meta", "x"), "--meta 'x' cannot be read; write --meta K=V, for example --meta client=acme.\n"),
         (("--image", "none.png"), "--image none.png: No such file or directory; give a file or an https URL.\n"),
+        (("--image", ""), "--image '': there is no path; give a file or an https URL.\n"),
+        (
+            ("--meta", "x", "--meta", "=y", "-p", "a", "-p", "ok=1", "-p", "b", "--image", "n.png", "--image", "."),
+            "--image n.png: No such file or directory; give a file or an https URL.\n"
+            "--image .: Is a directory; give a file or an https URL.\n"
+            "-p 'a' cannot be read; write -p KEY=JSON, for example -p seed=7.\n"
+            "-p 'b' cannot be read; write -p KEY=JSON, for example -p seed=7.\n"
+            "--meta 'x' cannot be read; write --meta K=V, for example --meta client=acme.\n"
+            "--meta '=y' cannot be read; write --meta K=V, for example --meta client=acme.\n",
+        ),
     ],
 )
 def test_a_piece_of_an_order_that_cannot_be_read(
