@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from receiver.cli import screen
@@ -76,7 +77,8 @@ def init(given: Given) -> None:
     path = given.config or Path(os.environ.get("CLIPBELL_CONFIG") or "clipbell.toml")
     write_new(path, TEMPLATE.format(secret_key=secrets.token_urlsafe(36), api_token=secrets.token_urlsafe(24)))
     screen.say(f"Wrote {path}. Only you can read it: it holds secrets.")
-    screen.say("Next: put in the key of a vendor, then run `clipbell serve`.")
+    named = f" --config {shlex.quote(str(path))}" if given.config else ""
+    screen.say(f"Next: put in the key of a vendor, then run `clipbell serve{named}`.")
 
 
 def write_new(path: Path, text: str) -> None:

@@ -20,6 +20,12 @@ def test_init_writes_a_configuration_that_only_its_owner_reads_and_that_loads(tm
     assert settings.api_token.get_secret_value() not in ended.out
 
 
+def test_the_next_step_after_init_finds_the_file_that_was_written(tmp_path: Path) -> None:
+    assert "then run `clipbell serve`.\n" in clipbell("init", folder=tmp_path).out
+    ended = clipbell("--config", "my own.toml", "init", folder=tmp_path)
+    assert "then run `clipbell serve --config 'my own.toml'`.\n" in ended.out
+
+
 def test_the_secrets_are_fresh_every_time(tmp_path: Path) -> None:
     for name in ("a.toml", "b.toml"):
         assert clipbell("init", "--config", name, folder=tmp_path).code == 0
