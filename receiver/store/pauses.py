@@ -90,7 +90,8 @@ def unpark(tx: Tx, handler: str, now: int, limit: int) -> int:
 
 def probe(tx: Tx, handler: str, now: int, until: int) -> list[tuple[Delivery, str, float | None]]:
     """Take one parked delivery of a handler whose pause has ended: none or one."""
-    found = _parked(tx, handler, "fence, id DESC", 1)
+    # the oldest of those that were tried least: with the newest, the last target of each new event would always be it
+    found = _parked(tx, handler, "fence, id", 1)
     over = (_pauses.handler == handler) & (_pauses.until <= now)
     if not found or not tx.connection.execute(tables.pauses.update().where(over).values(until=until)).rowcount:
         return []

@@ -135,10 +135,10 @@ def test_a_probe_is_one_delivery_after_the_pause_and_prolongs_it(play: Play) -> 
         assert await probed(store, NOON + MINUTE - 1) is None
         found = await probed(store)
         assert found is not None
-        assert (found.delivery.id, found.event.id, found.delivery.state) == ("dlv_0002", "evt_0002", "running")
+        assert (found.delivery.id, found.event.id, found.delivery.state) == ("dlv_0001", "evt_0001", "running")
         assert (await store.pauses())[0].until == NOON + 2 * MINUTE
         assert await probed(store) is None
-        assert await states(store) == {"01": "parked", "02": "running"}
+        assert await states(store) == {"01": "running", "02": "parked"}
 
     play(scenario)
 
@@ -154,7 +154,23 @@ def test_a_probe_that_failed_leaves_the_next_turn_to_another(play: Play) -> None
             assert found is not None
             tried.append(found.delivery.id)
             assert await finished(store, found, "parked")
-        assert tried == ["dlv_0002", "dlv_0001", "dlv_0002"]
+        assert tried == ["dlv_0001", "dlv_0002", "dlv_0001"]
+
+    play(scenario)
+
+
+def test_each_target_gets_its_turn_as_the_probe_however_many_events_come(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        await store.pause_handler(PAUSE)
+        targets = set()
+        for number in range(1, 4):
+            await tell(store, told(number, *[delivery(number * 10 + n, target=f"{n}:json") for n in range(3)]))
+            await store.park_deliveries("team", NOON)
+            found = await probed(store, NOON + number * HOUR)
+            assert found is not None
+            targets.add(found.delivery.target)
+            assert await finished(store, found, "parked")
+        assert targets == {"0:json", "1:json", "2:json"}
 
     play(scenario)
 
