@@ -21,8 +21,6 @@ from schemas.errors import ConfigurationError, Problem, StoreUnavailable
 #: With so many rows changed, or so many bytes in the WAL, it is time for a checkpoint even under load.
 CHANGES_LIMIT = 2_000
 WAL_LIMIT = 64 * 2**20
-#: Rows that change until the WAL's length is looked at again: they add 16 MiB at the most.
-LOOK_EVERY = 64
 #: Files up to this size are checked whole at the start, after an unclean end also longer ones: 4 s for each GiB.
 SMALL, LARGE = 64 * 2**20, 2**30
 READERS = 4
@@ -80,8 +78,6 @@ class Sqlite:
         self._long = WAL_LIMIT
         #: Rows that the writing connection had changed at its latest checkpoint.
         self._changes = 0
-        #: How many rows had changed since then when the WAL's length was looked at.
-        self._looked_at = 0
 
     # --- connections ---
 
@@ -94,7 +90,7 @@ class Sqlite:
             self.path, timeout=5, isolation_level=None, cached_statements=384, check_same_thread=False
         )
         _configure(connection)
-        self._changes = self._looked_at = 0
+        self._changes = 0
         # only the writer's own checkpoints: an automatic one hides its errors in a commit that succeeds
         for pragma in ("journal_mode=WAL", "wal_autocheckpoint=0", "cache_size=-32768"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -150,15 +146,12 @@ class Sqlite:
         """
         raw: Any = connection.connection.dbapi_connection
         changes = raw.total_changes - self._changes
-        if not idle and changes < self._looked_at + LOOK_EVERY:
-            return False
-        self._looked_at = changes
         size = self._wal_size()
         is_long = size >= self._long or changes >= CHANGES_LIMIT
         if size == 0 or not (is_long or idle):
             return False
         busy, log, done = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        self._changes, self._looked_at = raw.total_changes, 0
+        self._changes = raw.total_changes
         # under load the file keeps its length: a commit into blocks that it has already takes half the time
         if not busy and log == done and (idle or size > WAL_LIMIT):
             # a reader in the way is not waited for: the file then keeps its length until the next time

@@ -300,13 +300,14 @@ def test_pages_come_home_when_there_is_time_and_the_wal_shrinks(file: Path) -> N
     played(url_of(file), scenario)
 
 
-def test_under_load_a_long_wal_is_brought_home_too(file: Path) -> None:
+@pytest.mark.parametrize("size", [2**20, 6 * 2**20])
+def test_under_load_a_long_wal_is_brought_home_too(file: Path, size: int) -> None:
     wal = file.with_name("clipbell.db-wal")
 
     async def scenario(store: Store) -> None:
         longest = 0
-        for number in range(3 * WAL_LIMIT // 2**20):
-            await store.apply("job_x", changing(Change()), evidence(number, body=os.urandom(2**20)))
+        for number in range(3 * WAL_LIMIT // size):
+            await store.apply("job_x", changing(Change()), evidence(number, body=os.urandom(size)))
             longest = max(longest, wal.stat().st_size)
         assert WAL_LIMIT <= longest < WAL_LIMIT + 8 * 2**20
 
