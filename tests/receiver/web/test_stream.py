@@ -48,18 +48,30 @@ class Reader:
         self.got.append(message.get("body", b""))
 
 
-async def heard(saying: Saying) -> None:
-    while not saying.hearers:
-        await asyncio.sleep(0.01)
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what is about to happen. Raises: TimeoutError."""
+    async with asyncio.timeout(5):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+def _waiting() -> set[str]:
+    return {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()}
+
+
+async def listening() -> tuple[Saying, Reader, asyncio.Task[None]]:
+    """A reader that is there already, and reads."""
+    saying = Saying()
+    reader = Reader(saying)
+    reading = asyncio.create_task(reader.read())
+    reader.may.set()
+    await until(lambda: bool(saying.hearers))
+    return saying, reader, reading
 
 
 def test_a_reader_that_is_too_slow_is_sent_off_to_read_everything_again_instead_of_missing_some() -> None:
     async def told() -> None:
-        saying = Saying()
-        reader = Reader(saying)
-        reading = asyncio.create_task(reader.read())
-        reader.may.set()
-        await heard(saying)
+        saying, reader, reading = await listening()
         reader.may.clear()
         for number in range(MOST_WAITING + 2):
             saying.say(f"job_{number}")
@@ -73,24 +85,16 @@ def test_a_reader_that_is_too_slow_is_sent_off_to_read_everything_again_instead_
 
 def test_a_reader_that_keeps_up_is_not_sent_off_and_one_that_goes_away_leaves_nothing_behind() -> None:
     async def told() -> None:
-        saying = Saying()
-        reader = Reader(saying)
-        reading = asyncio.create_task(reader.read())
-        reader.may.set()
-        await heard(saying)
+        saying, reader, reading = await listening()
         for number in range(MOST_WAITING + 2):
             saying.say(f"job_{number}")
             await asyncio.sleep(0)
-        await asyncio.sleep(0.1)
-        assert (reading.done(), f"job_{number}".encode() in b"".join(reader.got)) == (False, True)
+        await until(lambda: f"job_{number}".encode() in b"".join(reader.got))
+        assert not reading.done()
         reader.gone.set()
         await asyncio.wait_for(reading, 5)
-        await asyncio.sleep(0)
-        # what is left is the library's own watch of the server, one for each loop
-        left = {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()} & {
-            "Queue.get",
-            "Event.wait",
-        }
-        assert (saying.hearers, left) == ([], set())
+        assert saying.hearers == []
+        # what may be left is the library's own watch of the server, one for each loop
+        await until(lambda: not _waiting() & {"Queue.get", "Event.wait"})
 
     asyncio.run(told())
