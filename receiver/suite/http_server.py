@@ -8,6 +8,7 @@ import secrets
 import socket
 import socketserver
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import Any
 from receiver.clock import monotonic
 
 _PHRASE = "Said"
+_HELD: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,23 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Serv
 
 
 def closed_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens, and which no system gives to whoever asks for any port."""
+    """A port of 127.0.0.1 on which nobody listens, and which no system gives to whoever asks for any port.
+
+    On Linux it stays ours as long as this process lives: nobody else finds it free meanwhile, and a server that sets
+    SO_REUSEADDR, as all of them do there, can listen on it.
+    """
     while True:
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", 10_000 + secrets.randbelow(20_000)))
-            return int(probe.getsockname()[1])
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", 10_000 + secrets.randbelow(20_000)))
+        except OSError:
+            holder.close()
+            continue
+        port = int(holder.getsockname()[1])
+        if sys.platform == "linux":
+            # only after the bind: with it before, two processes could hold the same port
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _HELD.append(holder)
+        else:
+            holder.close()
+        return port

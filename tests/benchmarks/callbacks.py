@@ -8,7 +8,6 @@ second is so to both.
 
 import asyncio
 import json
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from receiver.tokens import Tokens
 from schemas.job import Job, JobState
 from tests.benchmarks.cores import alone, keep_apart
 from tests.benchmarks.steady import Tail, tail_of, tails_told, watched
+from tests.support.http_server import closed_port
 from tests.support.program import SECRET_KEY, Program, program
 
 JOBS = 6000
@@ -113,7 +113,7 @@ def clipbell(stand: Stand, *, count: int, work: bool) -> Iterator[tuple[Program,
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = asyncio.run(lay_out(folder, count, stand))
-        with program(folder, {"vrex": "http://127.0.0.1:9"}, free_port()) as server:
+        with program(folder, {"vrex": "http://127.0.0.1:9"}, closed_port()) as server:
             _configure(server, stand)
             server.start(*([] if work else ["--no-work"]))
             yield server, lines
@@ -127,14 +127,6 @@ def _configure(server: Program, stand: Stand) -> None:
         "books": {"type": "ledger"},
     }
     server.serve = alone(server.serve)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def in_turn(lines: str, connections: int, ours: int, yardstick: int) -> list[tuple[float, float]]:

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks.callbacks import Paced, Stand, free_port, lay_out, load, module, told
+from tests.benchmarks.callbacks import Paced, Stand, lay_out, load, module, told
 from tests.benchmarks.cores import alone, keep_apart
 from tests.benchmarks.steady import p99, tail_of, watched
+from tests.support.http_server import closed_port
 from tests.support.program import CLIPBELL, Program, program
 
 ROUNDS = 3
@@ -66,7 +67,7 @@ def arrivals(paths: dict[str, str]) -> list[float]:
     with tempfile.TemporaryDirectory() as name, sink() as (port, process):
         folder = Path(name)
         lines = asyncio.run(lay_out(folder, CLIPS, Stand(port)))
-        with program(folder, {"vrex": "http://127.0.0.1:9"}, free_port()) as server:
+        with program(folder, {"vrex": "http://127.0.0.1:9"}, closed_port()) as server:
             server.handlers = {
                 handler: {"type": "webhook", "url": f"http://127.0.0.1:{port}{path}", "secret": SECRET}
                 for handler, path in paths.items()
@@ -97,7 +98,7 @@ def blocked() -> Paced:
         folder = Path(name)
         _install(folder)
         lines = asyncio.run(lay_out(folder, BLOCKED, Stand(port)))
-        with program(folder, {"vrex": "http://127.0.0.1:9"}, free_port()) as server:
+        with program(folder, {"vrex": "http://127.0.0.1:9"}, closed_port()) as server:
             server.serve = alone(["env", f"PYTHONPATH={folder}", CLIPBELL, "serve"])
             server.handlers = {"blocker": {"type": "blocker"}, "books": {"type": "ledger"}}
             server.start()
