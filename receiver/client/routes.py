@@ -46,6 +46,8 @@ class JobFilters(Part, total=False):
     batch: str | None
     tag: str | None
     vendor_job_id: str | None
+    model: str | None
+    settled_by: str | None
 
 
 class EventFilters(Part, total=False):
@@ -55,6 +57,11 @@ class EventFilters(Part, total=False):
     job_id: str | None
     vendor: str | None
     account: str | None
+    vendor_job_id: str | None
+    source: str | None
+    trust: str | None
+    model: str | None
+    tag: str | None
     batch: str | None
 
 
@@ -63,6 +70,7 @@ class DeliveryFilters(Part, total=False):
 
     state: str | None
     handler: str | None
+    target: str | None
     event_id: str | None
     job_id: str | None
 
@@ -74,6 +82,8 @@ class EvidenceFilters(Part, total=False):
     account: str | None
     kind: str | None
     verdict: str | None
+    status: int | None
+    sha256: str | None
 
 
 class LineFilters(Part, total=False):
@@ -83,6 +93,8 @@ class LineFilters(Part, total=False):
     vendor: str | None
     account: str | None
     kind: str | None
+    basis: str | None
+    evidence_id: str | None
 
 
 class FindingFilters(Part, total=False):
@@ -99,6 +111,7 @@ class AlertFilters(Part, total=False):
 
     all: bool
     code: str | None
+    subject: str | None
     job_id: str | None
 
 
@@ -107,6 +120,7 @@ class ClipFilters(Part, total=False):
 
     job_id: str | None
     handler: str | None
+    sha256: str | None
 
 
 def jobs(**which: Unpack[JobFilters]) -> Conversation[Page[Job]]:

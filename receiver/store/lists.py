@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, String, Table, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from receiver.store.protocol import Query
 from receiver.store.rows import Row, clean
@@ -22,6 +24,28 @@ def _equals(column: ColumnElement[Any]) -> Condition:
         return column.in_(map(_kept, value)) if isinstance(value, tuple) else column == _kept(value)
 
     return condition
+
+
+class within(FunctionElement[str]):  # noqa: N801 - a function of SQL
+    """A field of the JSON object that a text column holds; NULL where there is none."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(within, "sqlite")
+def _on_sqlite(element: within, compiler: Any, **more: Any) -> str:
+    column, name = (compiler.process(each, **more) for each in element.clauses)
+    return f"json_extract({column}, '$.' || {name})"
+
+
+@compiles(within, "postgresql")
+def _on_postgres(element: within, compiler: Any, **more: Any) -> str:
+    column, name = (compiler.process(each, **more) for each in element.clauses)
+    # it would refuse the whole object for a NUL or half a surrogate pair in any of its texts
+    refused = r"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+    harmless = rf"regexp_replace({column}, '(\\\\)|{refused}', '\1', 'g')"
+    return f"(({harmless})::json ->> {name})"
 
 
 def _kept(value: Any) -> Any:

@@ -1,15 +1,18 @@
-"""Filters: by what each list of the API can be asked for, and the words that a filter takes; None: any text."""
+"""Filters: by what each list of the API can be asked for, and what a filter takes.
+
+Some words, whole numbers of a range, or any text (None).
+"""
 
 from collections.abc import Iterator, Mapping
 
 from receiver.alerts import WORDS
 from receiver.store import auditing
 from schemas.errors import Problem
-from schemas.event import EventType, Source
+from schemas.event import EventType, Source, Trust
 from schemas.job import JobState, Origin
 
-#: filter -> its words
-Filters = Mapping[str, tuple[str, ...] | None]
+#: filter -> what it takes
+Filters = Mapping[str, tuple[str, ...] | range | None]
 
 JOB_STATES = tuple(state.value for state in JobState)
 DELIVERY_STATES = ("pending", "running", "done", "dead", "parked")
@@ -34,12 +37,24 @@ EVENTS: Filters = {
     "job_id": None,
     "vendor": None,
     "account": None,
+    "vendor_job_id": None,
+    "source": tuple(source.value for source in Source),
+    "trust": tuple(trust.value for trust in Trust),
+    "model": None,
+    "tag": None,
     "batch": None,
 }
 DELIVERIES: Filters = {"state": DELIVERY_STATES, "handler": None, "target": None, "event_id": None, "job_id": None}
 #: What can be tried again.
 RETRIES: Filters = {**DELIVERIES, "state": ("dead", "pending")}
-EVIDENCE: Filters = {"job_id": None, "account": None, "kind": EVIDENCE_KINDS, "verdict": VERDICTS, "sha256": None}
+EVIDENCE: Filters = {
+    "job_id": None,
+    "account": None,
+    "kind": EVIDENCE_KINDS,
+    "verdict": VERDICTS,
+    "status": range(100, 1000),
+    "sha256": None,
+}
 ALERTS: Filters = {"code": tuple(WORDS), "subject": None, "job_id": None, "all": ("true", "false")}
 CLIPS: Filters = {"job_id": None, "handler": None, "sha256": None}
 LEDGER: Filters = {
@@ -55,8 +70,18 @@ SUMS: Filters = {"by": ("vendor", "account", "day", "model", "tag")}
 
 
 def problems_in(given: Mapping[str, object], filters: Filters) -> Iterator[Problem]:
-    """Every word that its filter does not know."""
+    """Everything that its filter does not take."""
     for name, value in given.items():
-        words = filters.get(name)
-        if words is not None and value not in words:
-            yield Problem(name, f"must be one of {', '.join(words)}")
+        taken = filters.get(name)
+        if isinstance(taken, range):
+            if value_of(value, taken) is None:
+                yield Problem(name, f"must be a whole number from {taken[0]} to {taken[-1]}")
+        elif taken is not None and value not in taken:
+            yield Problem(name, f"must be one of {', '.join(taken)}")
+
+
+def value_of(text: object, taken: range) -> int | None:
+    """The number that a text says; None: it says none of these."""
+    said = str(text)
+    number = int(said) if said.isascii() and said.isdecimal() and len(said) <= len(str(taken[-1])) else None
+    return number if number in taken else None

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from receiver.web import filters
 from receiver.web.filters import Filters
-from receiver.web.openapi_shapes import MAYBE_TEXT, SCHEMAS, TEXT, Schema, one_of, ref, shape
+from receiver.web.openapi_shapes import MAYBE_TEXT, SCHEMAS, TEXT, Schema, ref, shape, taken_by
 
 WELCOME = """\
 Clipbell is running here. `clipbell jobs` and `clipbell watch` show what it does.
@@ -204,8 +204,7 @@ def _refusals(operation: Operation) -> dict[str, Any]:
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     parts = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     found = [{"name": part, "in": "path", "required": True, "schema": TEXT} for part in parts]
-    for name, words in operation.filters.items():
-        found.append(_in_query(name, one_of(*words) if words else TEXT))
+    found += [_in_query(name, taken_by(filter_)) for name, filter_ in operation.filters.items()]
     if operation.items:
         found.append(_in_query("cursor", _cursor(operation)))
         found.append(_in_query("limit", {"type": "integer", "minimum": 1, "maximum": 200, **_usual(operation)}))

@@ -56,8 +56,16 @@ def some(required: tuple[str, ...] = (), /, **fields: Schema) -> Schema:
     return {"type": "object", "properties": fields, "required": list(required), "additionalProperties": False}
 
 
-def _filter(words: tuple[str, ...] | None) -> Schema:
-    return {"type": ["string", "null"], **({"enum": [*words, None]} if words else {})}
+def taken_by(filter_: tuple[str, ...] | range | None) -> Schema:
+    """What a filter takes."""
+    if isinstance(filter_, range):
+        return {"type": "integer", "minimum": filter_[0], "maximum": filter_[-1]}
+    return one_of(*filter_) if filter_ else TEXT
+
+
+def _or_none(schema: Schema) -> Schema:
+    more = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [schema["type"], "null"], **more}
 
 
 _JOB: dict[str, Schema] = {
@@ -97,7 +105,7 @@ SCHEMAS: Mapping[str, Schema] = {
         ]
     },
     "Replay": some(handler=MAYBE_TEXT, again={"type": ["boolean", "null"]}),
-    "Retry": some((), **{name: _filter(words) for name, words in filters.RETRIES.items()}),
+    "Retry": some((), **{name: _or_none(taken_by(words)) for name, words in filters.RETRIES.items()}),
     "Wait": shape(code=TEXT, text=TEXT, until=MAYBE_TIME),
     "Finding": shape(
         id=TEXT,

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from receiver.store.protocol import Query
 from receiver.web.body import read_body
-from receiver.web.filters import Filters, problems_in
+from receiver.web.filters import Filters, problems_in, value_of
 from schemas.errors import InvalidOrder, InvalidRequest, Problem, Unreadable
 from schemas.reading import Reading
 
@@ -39,7 +39,11 @@ def query_of(request: Request, filters: Filters, cursors: Collection[str] | None
         problems.append(Problem("cursor", "must be the next of an earlier answer"))
     if problems:
         raise InvalidRequest(problems)
-    return Query(given, int(limit) + 1, cursor)
+    return Query({name: _value(text, filters[name]) for name, text in given.items()}, int(limit) + 1, cursor)
+
+
+def _value(text: str, taken: tuple[str, ...] | range | None) -> str | int | None:
+    return value_of(text, taken) if isinstance(taken, range) else text
 
 
 def cut(rows: Sequence[T], query: Query) -> tuple[Sequence[T], T | None]:

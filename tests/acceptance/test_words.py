@@ -15,7 +15,7 @@ FILTERS = [
     (operation.path, name, words)
     for operation in OPERATIONS
     for name, words in operation.filters.items()
-    if words is not None
+    if isinstance(words, tuple)
 ]
 
 
@@ -32,6 +32,13 @@ def test_every_filter_takes_its_words_and_names_them_where_it_is_given_another(i
         assert problem == {"field": name, "problem": f"must be one of {', '.join(words)}"}, path
         for word in words:
             assert idle.client.get(path, params={name: word}).status_code == 200, (path, name, word)
+
+
+@pytest.mark.parametrize("status", ["99", "1000", "+200", "２００", "9" * 50, "ok", ""])
+def test_a_filter_by_a_number_takes_whole_numbers_of_its_range(idle: Program, status: str) -> None:
+    (problem,) = refused(idle.client.get("/v1/evidence", params={"status": status}))
+    assert problem == {"field": "status", "problem": "must be a whole number from 100 to 999"}
+    assert idle.client.get("/v1/evidence", params={"status": "502"}).status_code == 200
 
 
 def test_all_that_is_wrong_with_a_list_is_told_at_once(idle: Program) -> None:

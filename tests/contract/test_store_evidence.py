@@ -68,12 +68,19 @@ def test_evidence_may_belong_to_no_job(play: Play) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("id", "evd_0002"), ("job_id", "job_0002"), ("account", "other"), ("kind", "submit"), ("verdict", "mismatch")],
+    [
+        ("id", "evd_0002"),
+        ("job_id", "job_0002"),
+        ("account", "other"),
+        ("kind", "submit"),
+        ("verdict", "mismatch"),
+        ("status", 502),
+    ],
 )
-def test_evidence_is_listed_by(play: Play, name: str, value: str) -> None:
+def test_evidence_is_listed_by(play: Play, name: str, value: Any) -> None:
     async def scenario(store: Store) -> None:
         await store.apply("job_0001", changing(Change()), evidence(1))
-        second = evidence(2, "job_0002", account="other", kind="submit")
+        second = evidence(2, "job_0002", account="other", kind="submit", status=502)
         await store.apply("job_0002", changing(Change(verdict="mismatch")), second)
         assert [each["id"] for each in await store.evidence(Query({name: value}))] == ["evd_0002"]
 
@@ -124,13 +131,29 @@ def test_an_event_is_read_with_every_field_as_it_was(play: Play) -> None:
         ("vendor", "veo3gen"),
         ("account", "other"),
         ("batch", "spring"),
+        ("source", "person"),
+        ("trust", "confirmed"),
+        ("vendor_job_id", "vg_'\"2"),
+        ("model", 'veo \\ Ü "lite"'),
+        ("tag", "client"),
     ],
 )
 def test_events_are_listed_by(play: Play, name: str, value: str) -> None:
     async def scenario(store: Store) -> None:
-        fields = {"vendor": "veo3gen", "account": "other", "batch": "spring"}
-        second = told(2, type=EventType.COMPLETED, job_id="job_0002", **fields)
-        await tell(store, told(1), second, told(3))
+        theirs = {"vendor_job_id": "vg_'\"2", "model": 'veo \\ Ü "lite"', "tags": ("client",)}
+        for job in (a_job(1, tags=("other",)), a_job(2, **theirs)):
+            await placed(store, job)
+        fields = {
+            "vendor": "veo3gen",
+            "account": "other",
+            "batch": "spring",
+            "prompt": "K\0 \\\ud800 \\u0000",
+            **theirs,
+        }
+        whence = {"source": Source.PERSON, "trust": Trust.CONFIRMED}
+        raw = {"source": "callback", "model": "veo"}
+        second = told(2, type=EventType.COMPLETED, job_id="job_0002", raw=raw, **fields, **whence)
+        await tell(store, told(1), second, told(3, raw={"source": "person", "trust": "confirmed"}))
         assert await store.events(Query({name: value})) == [second.event]
 
     play(scenario)
