@@ -7,13 +7,13 @@ import typer
 from receiver.cli import screen, words
 from receiver.cli.screen import Column
 from receiver.cli.trouble import WrongUsage, check_word
-from receiver.cli.verb import REMOTE, Given, verb
+from receiver.cli.verb import REMOTE, Given, number, verb
 
 if TYPE_CHECKING:
     from receiver.client import Clipbell, Job
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")]
+Limit = Annotated[int, typer.Option("--limit", parser=number(1), metavar="N", help="At most so many.")]
 STATES = ("queued", "submitting", "running", "completed", "failed", "rejected", "unknown", "abandoned")
 COLUMNS = (
     Column("id"),

@@ -7,7 +7,7 @@ import typer
 
 from receiver.cli import screen
 from receiver.cli.trouble import FAILED, WrongUsage
-from receiver.cli.verb import REMOTE, Given, verb
+from receiver.cli.verb import REMOTE, Given, number, verb
 
 if TYPE_CHECKING:
     from receiver.client import Clipbell, Job
@@ -28,7 +28,7 @@ def submit(  # noqa: PLR0913 - each argument is an option of the verb
     ] = None,
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="What is to be seen.")] = None,
     *,
-    seconds: Annotated[int | None, typer.Option(metavar="N", help="Length of the clip.")] = None,
+    seconds: Annotated[int | None, typer.Option(parser=number(), metavar="N", help="Length of the clip.")] = None,
     aspect_ratio: Annotated[str | None, typer.Option(metavar="W:H", help="Such as 16:9.")] = None,
     image: Annotated[
         list[str] | None, typer.Option(metavar="PATH-or-URL", help="An image to start from; again for more.")

@@ -8,7 +8,7 @@ import typer
 
 from receiver.cli import screen
 from receiver.cli.trouble import Failure
-from receiver.cli.verb import LOCAL, Given, verb
+from receiver.cli.verb import LOCAL, Given, number, verb
 
 
 @verb(*LOCAL)
@@ -50,9 +50,12 @@ def simulate(
     given: Given,
     *,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="N", help="Where to listen on this machine (0: any free port).")
+        int,
+        typer.Option(parser=number(0, 65535), metavar="N", help="Where to listen on this machine (0: any free port)."),
     ] = 8010,
-    speed: Annotated[float, typer.Option(min=0.1, metavar="X", help="So many times as fast as the vendors.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(parser=number(0.1, kind=float), metavar="X", help="So many times as fast as the vendors.")
+    ] = 1.0,
     limits: Annotated[bool, typer.Option("--limits", help="Hold the vendors' limits of calls and open jobs.")] = False,
 ) -> None:
     """Run the vendor simulator, to build against."""

@@ -82,12 +82,15 @@ def init(given: Given) -> None:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file that only its owner may read. Raises: Failure where it exists, OSError."""
+    """Write a file that only its owner may read. Raises: Failure where it exists or cannot be written."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise Failure(
             f"{path} exists already and is left as it is; move it away first, or use --config OTHER."
         ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Failure(f"{path} cannot be written ({reason}); name another place with --config FILE.") from None
     with os.fdopen(file, "w", encoding="utf-8") as out:
         out.write(text)

@@ -3,11 +3,17 @@
 0 done, 1 the thing asked for failed, 2 wrong usage or configuration, 3 the server cannot be reached.
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SENT = "What was asked may have been done all the same: look (`clipbell jobs`) before you repeat it."
 FAILED, WRONG, UNREACHABLE = 1, 2, 3
+_STEPS = {
+    errno.ENOSPC: "Make room there, or have it written elsewhere, then run the command again.",
+    errno.EACCES: "Ask for the rights to it, or name another place, then run the command again.",
+    errno.ENOENT: "Check the path, then run the command again.",
+}
 
 
 class Failure(Exception):
@@ -48,7 +54,8 @@ def verdict_on(error: Exception) -> Verdict:
             WRONG, ("What was given holds something that is no UTF-8 text and cannot be sent; write it as UTF-8.",)
         )
     if isinstance(error, OSError):
-        return Verdict(FAILED, (_sentence(f"{error.strerror or error}{_file_of(error)}"),))
+        step = _STEPS.get(error.errno or 0, "Mend that, then run the command again.")
+        return Verdict(FAILED, (_sentence(f"{error.strerror or error}{_file_of(error)}"), step))
     known = _of_server(error) or _of_ours(error)
     return known or Verdict(
         FAILED,

@@ -5,6 +5,7 @@ Built for a quick `--help`: nothing heavy is imported here, and help is plain te
 
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,28 @@ def address_of(host: str, port: int) -> str:
 
 def _with_scheme(url: str) -> str:
     return url if "://" in url else f"http://{url}"
+
+
+def number(
+    least: float | None = None, most: float | None = None, *, kind: type[int] | type[float] = int
+) -> Callable[[Any], Any]:
+    """A reader for an option that takes a number, which says in plain words what it takes."""
+    bounds = f" from {least} to {most}" if most is not None else "" if least is None else f", {least} or more"
+    takes = ("a whole number" if kind is int else "a number") + bounds
+    low = -sys.float_info.max if least is None else least
+    high = sys.float_info.max if most is None else most
+
+    def read(text: Any) -> Any:
+        try:
+            found = kind(text)
+        except ValueError:
+            found = None
+        # a comparison with what is no number at all (nan) is false as well
+        if found is None or not low <= found <= high:
+            raise typer.BadParameter(f"it takes {takes}, not {str(text)!r}.")
+        return found
+
+    return read
 
 
 _CONFIG = Annotated[

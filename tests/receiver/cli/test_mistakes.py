@@ -1,5 +1,6 @@
 """Mistakes at the keyboard: the exit code, and the very words that say what to do. No traceback, no secret."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tests.receiver.cli.conftest import Run
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, problem
 from tests.support.command_line import clipbell
 from tests.support.http_server import Reply, closed_port
+from tests.support.program import CLIPBELL
 
 
 def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
@@ -37,6 +39,46 @@ def test_a_server_that_does_not_run_is_told_with_how_to_start_it(tmp_path: Path)
         f"No clipbell server answers at {url}: nothing listens there.\n"
         "Start it with `clipbell serve`, or name another with --server URL.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "takes"),
+    [
+        (("jobs", "--limit", "few"), "'--limit': it takes a whole number, 1 or more, not 'few'."),
+        (("jobs", "--limit", "0"), "'--limit': it takes a whole number, 1 or more, not '0'."),
+        (("submit", "vrex", "A coast", "--seconds", "8s"), "'--seconds': it takes a whole number, not '8s'."),
+        (("simulate", "--port", "65536"), "'--port': it takes a whole number from 0 to 65535, not '65536'."),
+        (("simulate", "--speed", "nan"), "'--speed': it takes a number, 0.1 or more, not 'nan'."),
+        (("simulate", "--speed", "inf"), "'--speed': it takes a number, 0.1 or more, not 'inf'."),
+    ],
+)
+def test_a_number_that_an_option_does_not_take_is_told_with_what_it_takes(
+    tmp_path: Path, arguments: tuple[str, ...], takes: str
+) -> None:
+    ended = clipbell(*arguments, folder=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines()[-1] == f"Error: Invalid value for {takes}"
+
+
+def test_a_configuration_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+    ended = clipbell("init", "--config", "away/clipbell.toml", folder=tmp_path)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "away/clipbell.toml cannot be written (no such file or directory); name another place with --config FILE.\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+def test_an_output_that_takes_nothing_more_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [CLIPBELL, "vendors"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "No space left on device.",
+        "Make room there, or have it written elsewhere, then run the command again.",
+    ]
 
 
 @pytest.mark.parametrize("address", ["ftp://clips.example", "http://[::1", "http://", "http:///v1"])
