@@ -18,7 +18,6 @@ from typing import Any
 from receiver.clock import monotonic
 
 _PHRASE = "Said"
-_HELD: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -201,7 +200,7 @@ def closed_port() -> int:
         if sys.platform == "linux":
             # only after the bind: with it before, two processes could hold the same port
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            _HELD.append(holder)
+            holder.detach()  # open until the process ends
         else:
             holder.close()
         return port
