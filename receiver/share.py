@@ -11,7 +11,7 @@ from receiver import clock
 
 #: The part of a processor that the process may have used lately for more deliveries to begin, and the seconds of work
 #: that may be saved up, or owed.
-PART, SAVED, OWED = 0.5, 0.05, 0.1
+PART, SAVED, OWED = 0.25, 0.05, 0.1
 #: So many callbacks within so many seconds are many.
 MANY, SOON = 10, 0.2
 
