@@ -17,7 +17,8 @@ from msgspec import Struct
 from schemas.errors import Unreadable
 
 MAX_DEPTH = 32
-MAX_INT = 2**63 - 1
+# what 64 bits hold, with a sign or without one: seeds use them all
+MIN_INT, MAX_INT = -(2**63), 2**64 - 1
 MAX_DIGITS = 40
 # the year 2100: later is no time of our age, whatever unit the sender had in mind
 _LATEST_SECONDS = 4_102_444_800
@@ -257,7 +258,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 20 or abs(int(digits)) > MAX_INT:
+    if len(digits) > 20 or not MIN_INT <= int(digits) <= MAX_INT:
         raise ValueError("has a number that is too large")
     return int(digits)
 
