@@ -40,16 +40,14 @@ def _open_what_is_closed() -> None:
 
 def _run() -> int:
     try:
-        # here, because an interrupt may come while they are imported
-        from receiver.cli.verbs import app
-
-        app(prog_name="clipbell")
-    except SystemExit as end:
-        return _flushed(end.code if isinstance(end.code, int) else FAILED)
+        code = _asked()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        return _quiet()
+        # whoever read our output went away
+        _lead_output_away()
+        return FAILED
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
@@ -57,19 +55,25 @@ def _run() -> int:
 
         verdict = verdict_on(error)
         sys.stderr.write("".join(f"{line}\n" for line in verdict.lines))
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _lead_output_away()
         return verdict.code
-    return 0
-
-
-def _flushed(code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _quiet()
     return code
 
 
-def _quiet() -> int:
-    # whoever read our output went away; Python must not complain about it while it ends
+def _asked() -> int:
+    # here, because an interrupt may come while they are imported
+    from receiver.cli.verbs import app
+
+    try:
+        app(prog_name="clipbell")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    return 0
+
+
+def _lead_output_away() -> None:
+    # what is left of it cannot be written, and Python must not complain about that while it ends
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FAILED

@@ -1,5 +1,6 @@
 """Mistakes at the keyboard: the exit code, and the very words that say what to do. No traceback, no secret."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tests.receiver.cli.conftest import Run
 from tests.support.api_stand_in import JOB_ID, TOKEN, StandIn, problem
 from tests.support.command_line import clipbell
 from tests.support.http_server import Reply, closed_port
-from tests.support.program import CLIPBELL
+from tests.support.program import CLIPBELL, counting
 
 
 def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
@@ -69,16 +70,27 @@ def test_a_configuration_that_cannot_be_written_is_told_with_what_to_do(tmp_path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
-def test_an_output_that_takes_nothing_more_is_told_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [("vendors",), ("vendors", "--json"), ("--version",), ("simulate", "--help")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_more_is_told_with_what_to_do(
+    tmp_path: Path, arguments: tuple[str, ...], unbuffered: str
+) -> None:
+    environ = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": unbuffered, **counting()}
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            [CLIPBELL, "vendors"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [CLIPBELL, *arguments],
+            cwd=tmp_path,
+            env=environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
-    assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
         "No space left on device.",
         "Make room there, or have it written elsewhere, then run the command again.",
     ]
+    assert ended.returncode == 1
 
 
 @pytest.mark.parametrize("address", ["ftp://clips.example", "http://[::1", "http://", "http:///v1"])
