@@ -23,6 +23,8 @@ from schemas.errors import InvalidOrder, Problem
 MAX_TAGS = 50
 MAX_METADATA = 16 * 1024
 MAX_URL = 8192
+#: A day, which nobody makes; within it the vendor's file judges. A column would not hold every number.
+MAX_SECONDS = 86_400
 
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -69,10 +71,16 @@ def order_from_json(data: Any) -> Order:
     """
     if not isinstance(data, dict):
         raise InvalidOrder([Problem("body", 'must be a JSON object such as {"vendor": "vrex", "prompt": "…"}')])
+    seconds = data.get("seconds")
+    wrong = isinstance(seconds, int) and not 0 <= seconds <= MAX_SECONDS
+    problems = [Problem("seconds", f"must be a whole number from 0 to {MAX_SECONDS}")] if wrong else []
     try:
-        return Order.model_validate(data)
+        order = Order.model_validate(data)
     except ValidationError as error:
-        raise InvalidOrder(problems_of(error)) from error
+        raise InvalidOrder([*problems_of(error), *problems]) from error
+    if problems:
+        raise InvalidOrder(problems)
+    return order
 
 
 def salvaged(data: Any, problems: Iterable[Problem]) -> Order | None:

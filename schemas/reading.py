@@ -20,6 +20,8 @@ MAX_DEPTH = 32
 # what 64 bits hold, with a sign or without one: seeds use them all
 MIN_INT, MAX_INT = -(2**63), 2**64 - 1
 MAX_DIGITS = 40
+# longer than any film; no column of a database holds all that 64 bits do
+MAX_LENGTH = 10**9
 # the year 2100: later is no time of our age, whatever unit the sender had in mind
 _LATEST_SECONDS = 4_102_444_800
 _EARLIEST, _LATEST = (datetime.fromtimestamp(seconds, UTC) for seconds in (0, _LATEST_SECONDS))
@@ -221,9 +223,9 @@ class Reading(Struct):
             return None
 
     def maybe_length(self) -> int | float | None:
-        """The value where it is a number that is not negative, whole where it can be, else None."""
+        """The value where it is a number that a film may last, whole where it can be, else None."""
         found = self.maybe_number()
-        if found is None or found < 0:
+        if found is None or not 0 <= found <= MAX_LENGTH:
             return None
         return int(found) if found == int(found) else float(found)
 

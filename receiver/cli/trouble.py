@@ -10,9 +10,9 @@ from dataclasses import dataclass
 _SENT = "What was asked may have been done all the same: look (`clipbell jobs`) before you repeat it."
 FAILED, WRONG, UNREACHABLE = 1, 2, 3
 _STEPS = {
-    errno.ENOSPC: "Make room there, or have it written elsewhere, then run the command again.",
-    errno.EACCES: "Ask for the rights to it, or name another place, then run the command again.",
-    errno.ENOENT: "Check the path, then run the command again.",
+    errno.ENOSPC: "Make room there, or have it written elsewhere.",
+    errno.EACCES: "Ask for the rights to it, or name another place.",
+    errno.ENOENT: "Check the path.",
 }
 
 
@@ -54,8 +54,9 @@ def verdict_on(error: Exception) -> Verdict:
             WRONG, ("What was given holds something that is no UTF-8 text and cannot be sent; write it as UTF-8.",)
         )
     if isinstance(error, OSError):
-        step = _STEPS.get(error.errno or 0, "Mend that, then run the command again.")
-        return Verdict(FAILED, (_sentence(f"{error.strerror or error}{_file_of(error)}"), step))
+        # an order may have gone out before its answer could not be printed: to repeat it would pay twice
+        lines = (_sentence(f"{error.strerror or error}{_file_of(error)}"), _STEPS.get(error.errno or 0, ""), _SENT)
+        return Verdict(FAILED, tuple(line for line in lines if line))
     known = _of_server(error) or _of_ours(error)
     return known or Verdict(
         FAILED,

@@ -133,6 +133,7 @@ def test_a_failed_one_can_be_adopted(bell: Program, vendors: RunningSimulator) -
         ({"vendor_job_id": "vg_1", "vendor": "nobody"}, "vendor"),
         ({"vendor_job_id": "vg_1", "queue": True}, "queue"),
         ({"vendor_job_id": "vg_1", "tags": "spring"}, "tags"),
+        ({"vendor_job_id": "vg_1", "seconds": 2**64 - 1}, "seconds"),
     ],
 )
 def test_what_cannot_be_adopted_is_422_with_the_field(idle: Program, body: dict[str, Any], field: str) -> None:

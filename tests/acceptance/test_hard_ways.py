@@ -227,12 +227,12 @@ def test_hostile_bodies_are_answered_200_kept_byte_for_byte_and_harm_nothing(
     clipbell.settled(job["id"])
 
 
-def test_a_seed_of_64_bits_does_not_cost_us_a_clip(clipbell: Program, vendors: RunningSimulator) -> None:
+def test_a_number_of_64_bits_does_not_cost_us_a_clip(clipbell: Program, vendors: RunningSimulator) -> None:
     plant(vendors, kind="job.stuck")
     clipbell.handlers["books"] = {"type": "ledger"}
     clipbell.start()
     job = clipbell.order()
-    said = {**completed(job["vendor_job_id"]), "seeds": [2**64 - 1, -(2**63)]}
+    said = {**completed(job["vendor_job_id"]), "seeds": [2**64 - 1, -(2**63)], "duration_sec": 2**64 - 1}
     path = callback_path(clipbell, vendors)
     assert httpx.post(clipbell.url + path, json=said, trust_env=False, verify=False).status_code == 200
     (event_id,) = clipbell.settled(job["id"])["event_ids"][:1]

@@ -83,6 +83,13 @@ def test_kinds_are_not_bent(field: str, value: Any) -> None:
     assert list(problems_of({"vendor": "vrex", "prompt": "…", field: value})) == [field]
 
 
+@pytest.mark.parametrize("seconds", [-1, 86_401, 2**64 - 1])
+def test_a_length_that_nobody_makes_is_refused_before_any_vendor_or_column_meets_it(seconds: int) -> None:
+    problem = {"seconds": "must be a whole number from 0 to 86400"}
+    assert problems_of({"vendor": "vrex", "prompt": "…", "seconds": seconds}) == problem
+    assert problems_of({"vendor": "vrex", "prompt": "…", "seconds": seconds, "queue": 1}).keys() == {"seconds", "queue"}
+
+
 def test_fifty_tags_are_the_most() -> None:
     order_from_json({"vendor": "vrex", "prompt": "…", "tags": ["x"] * 50})
     assert list(problems_of({"vendor": "vrex", "prompt": "…", "tags": ["x"] * 51})) == ["tags"]

@@ -265,7 +265,17 @@ def test_what_is_no_number_is_not_guessed_at(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "length"),
-    [("8", 8), ("8.0", 8), ("7.5", 7.5), ('"8"', 8), ("0", 0), ("-1", None), ('"long"', None), ("null", None)],
+    [
+        ("8", 8),
+        ("8.0", 8),
+        ("7.5", 7.5),
+        ('"8"', 8),
+        ("0", 0),
+        ("-1", None),
+        ('"long"', None),
+        ("null", None),
+        ("1000000001", None),
+    ],
 )
 def test_a_length_is_whole_where_it_can_be(text: str, length: float | None) -> None:
     found = at(text).maybe_length()

@@ -88,7 +88,8 @@ def test_an_output_that_takes_nothing_more_is_told_with_what_to_do(
         )
     assert ended.stderr.splitlines() == [
         "No space left on device.",
-        "Make room there, or have it written elsewhere, then run the command again.",
+        "Make room there, or have it written elsewhere.",
+        "What was asked may have been done all the same: look (`clipbell jobs`) before you repeat it.",
     ]
     assert ended.returncode == 1
 
