@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select
 
 from receiver.store import sql, tables
-from receiver.store.lists import Condition, by, listed, within
+from receiver.store.lists import Condition, Within, by, by_tag, listed
 from receiver.store.protocol import Query
 from receiver.store.rows import EVIDENCE_COLUMNS, clean, event_of, evidence_json
 from schemas.event import Event
@@ -16,30 +16,21 @@ _jobs = tables.jobs.c
 
 
 def _by_field(name: str) -> Condition:
-    return lambda value: within(_events.body, name) == clean(value)
+    return lambda value: Within(_events.body, name) == clean(value)
 
 
-def _by_job(name: str) -> Condition:
-    """By a field that the event has from its job, whose index says where to look."""
-
-    def condition(value: Any) -> ColumnElement[bool]:
-        jobs = select(_jobs.id).where(_jobs[name] == clean(value))
-        return _events.job_id.in_(jobs) & (within(_events.body, name) == clean(value))
-
-    return condition
-
-
-def _has_tag(tag: Any) -> ColumnElement[bool]:
-    tags = tables.job_tags.c
-    return _events.job_id.in_(select(tags.job_id).where(tags.tag == clean(tag)))
+def _of_vendor_job(value: Any) -> ColumnElement[bool]:
+    # the jobs have an index: it says where to look
+    jobs = select(_jobs.id).where(_jobs.vendor_job_id == clean(value))
+    return _events.job_id.in_(jobs) & _by_field("vendor_job_id")(value)
 
 
 _EVIDENCE_BY = by(tables.evidence, "id job_id account kind verdict status sha256")
 _EVENTS_BY: Mapping[str, Condition] = {
     **by(tables.events, "id type job_id vendor account batch"),
-    **{name: _by_field(name) for name in ("source", "trust")},
-    **{name: _by_job(name) for name in ("vendor_job_id", "model")},
-    "tag": _has_tag,
+    **{name: _by_field(name) for name in ("source", "trust", "model")},
+    "vendor_job_id": _of_vendor_job,
+    "tag": by_tag(_events.job_id),
 }
 
 

@@ -1,14 +1,13 @@
 """Jobs in the store: placed, decided upon, claimed, looked up."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from receiver.store import sql, tables
 from receiver.store.batch import Batch, Needs, insert_jobs, keep_bodies
-from receiver.store.lists import Condition, by, listed
+from receiver.store.lists import Condition, by, by_tag, listed
 from receiver.store.money import read_totals
 from receiver.store.protocol import Applied, Change, Decide, Evidence, Placed, Query, Totals
 from receiver.store.rates import has_place
@@ -26,14 +25,9 @@ _jobs = tables.jobs.c
 _all = [_jobs[name] for name in JOB_COLUMNS]
 
 
-def _has_tag(tag: Any) -> ColumnElement[bool]:
-    tags = tables.job_tags.c
-    return _jobs.id.in_(select(tags.job_id).where(tags.tag == clean(tag)))
-
-
 _BY: Mapping[str, Condition] = {
     **by(tables.jobs, "state vendor account origin batch vendor_job_id model settled_by"),
-    "tag": _has_tag,
+    "tag": by_tag(_jobs.id),
 }
 
 

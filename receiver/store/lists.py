@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, Table, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from receiver.store import tables
 from receiver.store.protocol import Query
 from receiver.store.rows import Row, clean
 
@@ -26,21 +27,27 @@ def _equals(column: ColumnElement[Any]) -> Condition:
     return condition
 
 
-class within(FunctionElement[str]):  # noqa: N801 - a function of SQL
+def by_tag(job_id: ColumnElement[Any]) -> Condition:
+    """The condition of a row whose job has a tag."""
+    tags = tables.job_tags.c
+    return lambda tag: job_id.in_(select(tags.job_id).where(tags.tag == clean(tag)))
+
+
+class Within(FunctionElement[str]):
     """A field of the JSON object that a text column holds; NULL where there is none."""
 
     type = String()
     inherit_cache = True
 
 
-@compiles(within, "sqlite")
-def _on_sqlite(element: within, compiler: Any, **more: Any) -> str:
+@compiles(Within, "sqlite")
+def _on_sqlite(element: Within, compiler: Any, **more: Any) -> str:
     column, name = (compiler.process(each, **more) for each in element.clauses)
     return f"json_extract({column}, '$.' || {name})"
 
 
-@compiles(within, "postgresql")
-def _on_postgres(element: within, compiler: Any, **more: Any) -> str:
+@compiles(Within, "postgresql")
+def _on_postgres(element: Within, compiler: Any, **more: Any) -> str:
     column, name = (compiler.process(each, **more) for each in element.clauses)
     # it would refuse the whole object for a NUL or half a surrogate pair in any of its texts
     refused = r"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"

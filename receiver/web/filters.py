@@ -11,8 +11,9 @@ from schemas.errors import Problem
 from schemas.event import EventType, Source, Trust
 from schemas.job import JobState, Origin
 
+Taken = tuple[str, ...] | range | None
 #: filter -> what it takes
-Filters = Mapping[str, tuple[str, ...] | range | None]
+Filters = Mapping[str, Taken]
 
 JOB_STATES = tuple(state.value for state in JobState)
 DELIVERY_STATES = ("pending", "running", "done", "dead", "parked")

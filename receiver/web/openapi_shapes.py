@@ -56,7 +56,7 @@ def some(required: tuple[str, ...] = (), /, **fields: Schema) -> Schema:
     return {"type": "object", "properties": fields, "required": list(required), "additionalProperties": False}
 
 
-def taken_by(filter_: tuple[str, ...] | range | None) -> Schema:
+def taken_by(filter_: filters.Taken) -> Schema:
     """What a filter takes."""
     if isinstance(filter_, range):
         return {"type": "integer", "minimum": filter_[0], "maximum": filter_[-1]}

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from receiver.store.protocol import Query
 from receiver.web.body import read_body
-from receiver.web.filters import Filters, problems_in, value_of
+from receiver.web.filters import Filters, Taken, problems_in, value_of
 from schemas.errors import InvalidOrder, InvalidRequest, Problem, Unreadable
 from schemas.reading import Reading
 
@@ -42,7 +42,7 @@ def query_of(request: Request, filters: Filters, cursors: Collection[str] | None
     return Query({name: _value(text, filters[name]) for name, text in given.items()}, int(limit) + 1, cursor)
 
 
-def _value(text: str, taken: tuple[str, ...] | range | None) -> str | int | None:
+def _value(text: str, taken: Taken) -> str | int | None:
     return value_of(text, taken) if isinstance(taken, range) else text
 
 
